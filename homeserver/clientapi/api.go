@@ -1,0 +1,31 @@
+// Package clientapi serves the Matrix client-server API: one file per section of the specification, each
+// with the routes of its section and their handlers. A handler decodes, calls a domain package and shapes
+// the answer; it holds no rules of its own and no SQL.
+package clientapi
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/rest"
+)
+
+// API holds what the handlers call. The server fills it; a field is named after its package.
+type API struct {
+	ServerName string // of this homeserver
+	Log        *slog.Logger
+	Clock      func() time.Time // nil is time.Now
+}
+
+// Routes lists every route of the client-server API, section by section.
+func (a *API) Routes() []rest.Route {
+	return slices.Concat(
+		a.versionsRoutes(),
+	)
+}
+
+// isLocal reports whether the user is one of this server.
+func (a *API) isLocal(user id.UserID) bool { return user.Homeserver() == a.ServerName }
