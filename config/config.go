@@ -263,7 +263,7 @@ func (c *Config) check() []error {
 	if c.Registration == "shared_secret" && c.RegistrationSharedSecret == "" {
 		bad("registration", c.Registration, "shared_secret only together with registration_shared_secret")
 	}
-	if c.PasswordHashing == "fast" && (!loopback(c.ListenHTTP) || !loopback(c.ListenHTTPS)) {
+	if c.PasswordHashing == "fast" && (!Loopback(c.ListenHTTP) || !Loopback(c.ListenHTTPS)) {
 		bad("password_hashing", c.PasswordHashing, "fast only when listen_http and listen_https are loopback addresses")
 	}
 	if c.SecondFactor == "required" {
@@ -280,9 +280,9 @@ func (c *Config) check() []error {
 	return problems
 }
 
-// loopback reports whether address can be reached from this machine only. An
+// Loopback reports whether address can be reached from this machine only. An
 // empty address is not listened on.
-func loopback(address string) bool {
+func Loopback(address string) bool {
 	if address == "" {
 		return true
 	}
