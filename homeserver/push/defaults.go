@@ -1,0 +1,88 @@
+package push
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"maunium.net/go/mautrix/id"
+)
+
+const (
+	masterRule   = ".m.rule.master"
+	userNameRule = ".m.rule.contains_user_name"
+)
+
+// Defaults is the rule set of a person who changed nothing: that of spec v1.19, "Predefined Rules", and the
+// older rule .m.rule.contains_user_name. The specification dropped that one for clients that send
+// m.mentions; here it applies only to messages without m.mentions, so that a mention made by an older
+// client is not missed.
+func Defaults(user id.UserID) *Rules {
+	me := quote(string(user))
+	local := user.Localpart()
+	return &Rules{
+		Override: []Rule{
+			{ID: masterRule, Default: true, Conditions: conditions(), Actions: actions()},
+			rule(".m.rule.suppress_notices", conditions(match("content.msgtype", "m.notice")), actions()),
+			rule(".m.rule.invite_for_me", conditions(
+				match("type", "m.room.member"), match("content.membership", "invite"), match("state_key", string(user))),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
+			rule(".m.rule.member_event", conditions(match("type", "m.room.member")), actions()),
+			rule(".m.rule.is_user_mention", conditions(
+				`{"kind":"event_property_contains","key":"content.m\\.mentions.user_ids","value":`+me+`}`),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`, `{"set_tweak":"highlight"}`)),
+			rule(".m.rule.is_room_mention", conditions(
+				`{"kind":"event_property_is","key":"content.m\\.mentions.room","value":true}`,
+				`{"kind":"sender_notification_permission","key":"room"}`),
+				actions(`"notify"`, `{"set_tweak":"highlight"}`)),
+			rule(".m.rule.tombstone", conditions(match("type", "m.room.tombstone"), match("state_key", "")),
+				actions(`"notify"`, `{"set_tweak":"highlight"}`)),
+			rule(".m.rule.reaction", conditions(match("type", "m.reaction")), actions()),
+			rule(".m.rule.room.server_acl", conditions(match("type", "m.room.server_acl"), match("state_key", "")), actions()),
+			rule(".m.rule.suppress_edits", conditions(
+				`{"kind":"event_property_is","key":"content.m\\.relates_to.rel_type","value":"m.replace"}`), actions()),
+		},
+		Content: []Rule{{ID: userNameRule, Default: true, Enabled: true, Pattern: &local,
+			Actions: actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`, `{"set_tweak":"highlight"}`)}},
+		Room:   []Rule{},
+		Sender: []Rule{},
+		Underride: []Rule{
+			rule(".m.rule.call", conditions(match("type", "m.call.invite")),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"ring"}`)),
+			rule(".m.rule.encrypted_room_one_to_one", conditions(two, match("type", "m.room.encrypted")),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
+			rule(".m.rule.room_one_to_one", conditions(two, match("type", "m.room.message")),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
+			rule(".m.rule.message", conditions(match("type", "m.room.message")), actions(`"notify"`)),
+			rule(".m.rule.encrypted", conditions(match("type", "m.room.encrypted")), actions(`"notify"`)),
+		},
+	}
+}
+
+const two = `{"kind":"room_member_count","is":"2"}`
+
+func rule(name string, conditions, actions []json.RawMessage) Rule {
+	return Rule{ID: name, Default: true, Enabled: true, Conditions: conditions, Actions: actions}
+}
+
+func match(key, pattern string) string {
+	return fmt.Sprintf(`{"kind":"event_match","key":%s,"pattern":%s}`, quote(key), quote(pattern))
+}
+
+func conditions(c ...string) []json.RawMessage { return raws(c) }
+func actions(a ...string) []json.RawMessage    { return raws(a) }
+
+func raws(s []string) []json.RawMessage {
+	out := make([]json.RawMessage, len(s))
+	for i := range s {
+		out[i] = json.RawMessage(s[i])
+	}
+	return out
+}
+
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil { // a string always encodes
+		return `""`
+	}
+	return string(b)
+}

@@ -1,0 +1,249 @@
+package push
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"maunium.net/go/mautrix/id"
+)
+
+// Context is what conditions ask about the room at the time of the event.
+type Context struct {
+	Members     int    // joined members
+	DisplayName string // the reader's name in the room
+	SenderLevel int64
+	// Notification is the power level that a notification of the given name needs (50 if the room says nothing).
+	Notification func(name string) int64
+}
+
+// Result says what the most important matching rule does.
+type Result struct {
+	Notify    bool
+	Highlight bool
+	Rule      string            // its id; empty when none matched
+	Actions   []json.RawMessage // its actions
+}
+
+// Set is a rule set made ready to evaluate. It does not change and may be shared.
+type Set struct {
+	user  id.UserID
+	rules []compiled
+}
+
+type compiled struct {
+	conditions []condition
+	result     Result
+}
+
+// condition reports whether it holds for an event in a room.
+type condition func(*Event, *Context) bool
+
+// Compile prepares the rules of a person.
+func (r *Rules) Compile(user id.UserID) *Set {
+	s := &Set{user: user}
+	for _, kind := range []RuleKind{Override, Content, Room, Sender, Underride} {
+		for _, rule := range *r.list(kind) {
+			if !rule.Enabled {
+				continue
+			}
+			c := compiled{result: result(rule), conditions: ruleConditions(kind, rule)}
+			s.rules = append(s.rules, c)
+		}
+	}
+	return s
+}
+
+// Match finds the most important rule that matches; a person is never notified of their own events.
+func (s *Set) Match(e *Event, room *Context) Result {
+	if e.Sender == s.user {
+		return Result{}
+	}
+rules:
+	for i := range s.rules {
+		for _, holds := range s.rules[i].conditions {
+			if !holds(e, room) {
+				continue rules
+			}
+		}
+		return s.rules[i].result
+	}
+	return Result{}
+}
+
+func result(rule Rule) Result {
+	res := Result{Rule: rule.ID, Actions: rule.Actions}
+	for _, raw := range rule.Actions {
+		a, ok := parseAction(raw)
+		switch {
+		case !ok:
+		case a.name == "notify":
+			res.Notify = true
+		case a.tweak == "highlight":
+			res.Highlight = a.value.Type != gjson.False
+		}
+	}
+	res.Highlight = res.Highlight && res.Notify
+	return res
+}
+
+type action struct {
+	name  string
+	tweak string
+	value gjson.Result
+}
+
+// parseAction reads an action. Unknown names, among them the historical dont_notify and coalesce, do nothing.
+func parseAction(raw json.RawMessage) (action, bool) {
+	v := gjson.ParseBytes(raw)
+	if v.Type == gjson.String {
+		return action{name: v.Str}, true
+	}
+	if tweak := v.Get("set_tweak"); v.IsObject() && tweak.Type == gjson.String {
+		return action{tweak: tweak.Str, value: v.Get("value")}, true
+	}
+	return action{}, false
+}
+
+func ruleConditions(kind RuleKind, rule Rule) []condition {
+	switch kind {
+	case Room:
+		return []condition{func(e *Event, _ *Context) bool { return string(e.Room) == rule.ID }}
+	case Sender:
+		return []condition{func(e *Event, _ *Context) bool { return string(e.Sender) == rule.ID }}
+	case Content:
+		if rule.Pattern == nil {
+			return []condition{never}
+		}
+		words := matchWords(*rule.Pattern)
+		holds := func(e *Event, _ *Context) bool { return e.hasBody && words(e.body) }
+		if rule.ID == userNameRule && rule.Default {
+			return []condition{func(e *Event, c *Context) bool { return !e.mentions && holds(e, c) }}
+		}
+		return []condition{holds}
+	}
+	out := make([]condition, len(rule.Conditions))
+	for i, raw := range rule.Conditions {
+		out[i] = compile(gjson.ParseBytes(raw))
+	}
+	return out
+}
+
+func never(*Event, *Context) bool { return false }
+
+// compile prepares one condition; one that is not understood never holds.
+func compile(c gjson.Result) condition {
+	key := c.Get("key")
+	switch c.Get("kind").Str {
+	case "event_match":
+		if key.Type == gjson.String && c.Get("pattern").Type == gjson.String {
+			return eventMatch(key.Str, c.Get("pattern").Str)
+		}
+	case "event_property_is":
+		if key.Type == gjson.String && simple(c.Get("value")) {
+			path, want := splitPath(key.Str), c.Get("value")
+			return func(e *Event, _ *Context) bool {
+				got, ok := e.lookup(path)
+				return ok && equal(got, want)
+			}
+		}
+	case "event_property_contains":
+		if key.Type == gjson.String && simple(c.Get("value")) {
+			return propertyContains(splitPath(key.Str), c.Get("value"))
+		}
+	case "contains_display_name":
+		return containsDisplayName
+	case "room_member_count":
+		return memberCount(c.Get("is").Str)
+	case "sender_notification_permission":
+		return func(_ *Event, room *Context) bool {
+			return room.Notification != nil && room.SenderLevel >= room.Notification(key.Str)
+		}
+	}
+	return never
+}
+
+func eventMatch(key, pattern string) condition {
+	if key == "content.body" {
+		words := matchWords(pattern)
+		return func(e *Event, _ *Context) bool { return e.hasBody && words(e.body) }
+	}
+	path := splitPath(key)
+	whole := matchWhole(pattern)
+	if key == "type" {
+		return func(e *Event, _ *Context) bool { return whole(e.Type) }
+	}
+	return func(e *Event, _ *Context) bool {
+		got, ok := e.lookup(path)
+		return ok && got.Type == gjson.String && whole(got.Str)
+	}
+}
+
+func propertyContains(path []string, want gjson.Result) condition {
+	return func(e *Event, _ *Context) bool {
+		got, ok := e.lookup(path)
+		if !ok || !got.IsArray() {
+			return false
+		}
+		found := false
+		got.ForEach(func(_, item gjson.Result) bool {
+			found = equal(item, want)
+			return !found
+		})
+		return found
+	}
+}
+
+func containsDisplayName(e *Event, room *Context) bool {
+	return e.hasBody && room.DisplayName != "" && containsWords(e.body, strings.ToLower(room.DisplayName))
+}
+
+// simple reports whether a value is a string, an integer, a boolean or null.
+func simple(v gjson.Result) bool {
+	switch v.Type {
+	case gjson.String, gjson.True, gjson.False:
+		return true
+	case gjson.Null:
+		return v.Raw != ""
+	case gjson.Number:
+		_, err := strconv.ParseInt(v.Raw, 10, 64)
+		return err == nil
+	}
+	return false
+}
+
+func equal(a, b gjson.Result) bool {
+	if !simple(a) || a.Type != b.Type {
+		return false
+	}
+	switch a.Type {
+	case gjson.String:
+		return a.Str == b.Str
+	case gjson.Number:
+		return a.Int() == b.Int()
+	}
+	return true
+}
+
+// memberCount reads "2", "==2", "<10", ">=3" ...
+func memberCount(is string) condition {
+	digits := strings.TrimLeft(is, "=<>")
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 0 {
+		return never
+	}
+	switch strings.TrimSuffix(is, digits) {
+	case "", "==":
+		return func(_ *Event, c *Context) bool { return c.Members == n }
+	case "<":
+		return func(_ *Event, c *Context) bool { return c.Members < n }
+	case ">":
+		return func(_ *Event, c *Context) bool { return c.Members > n }
+	case "<=":
+		return func(_ *Event, c *Context) bool { return c.Members <= n }
+	case ">=":
+		return func(_ *Event, c *Context) bool { return c.Members >= n }
+	}
+	return never
+}
