@@ -36,7 +36,7 @@ check: web/dist/index.html
 
 ## race: the Go tests with the race detector on SQLite and PostgreSQL, with coverage
 race:
-	scripts/need gcc postgres
+	scripts/need gcc postgres strace
 	scripts/test-go
 
 ## e2e: two browsers against the built server

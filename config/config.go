@@ -163,7 +163,7 @@ func (c *Config) fromEnviron(environ []string) []error {
 	var problems []error
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "MYELIN_") || name == "MYELIN_TEST_POSTGRES" || strings.HasPrefix(name, "MYELIN_E2E_") {
+		if !strings.HasPrefix(name, "MYELIN_") || strings.HasPrefix(name, "MYELIN_TEST_POSTGRES") || strings.HasPrefix(name, "MYELIN_E2E_") {
 			continue
 		}
 		key := strings.ToLower(strings.TrimPrefix(name, "MYELIN_"))
