@@ -71,7 +71,7 @@ func calls(t *testing.T, path string) []call {
 	return all
 }
 
-func (c call) sync() bool         { return c.name == "fsync" || c.name == "fdatasync" }
+func (c call) sync() bool          { return c.name == "fsync" || c.name == "fdatasync" }
 func (c call) on(part string) bool { return strings.Contains(c.args, part) }
 
 // window is one request with the calls between its arrival and its answer.
