@@ -1,0 +1,208 @@
+import { type Account } from "../store/Account.ts";
+import { type Homeserver } from "../store/Homeserver.ts";
+import { Outbox } from "../store/Outbox.ts";
+import { Store } from "../store/Store.ts";
+import { type Connection as ConnectionState, type Demo, type OutboxEntry, type Person, type RoomId, type RoomSummary, type Session, type SignInFault, type Trust } from "../store/model.ts";
+import { Connection } from "./Connection.ts";
+import { localPart } from "./events.ts";
+import { SealedShelf } from "./shelf.ts";
+import { TabLock } from "./tab.ts";
+import { Vault } from "./vault.ts";
+import { loadDemo, signIn, SignInRefused, type Credentials } from "./wire.ts";
+
+/** The account of this browser: who is signed in, and the connection that goes with it. Fills the stores it holds. */
+export class BrowserAccount implements Account {
+  readonly session = new Store<Session>({ phase: "starting" });
+  readonly connection = new Store<ConnectionState>("connecting");
+  readonly rooms = new Store<readonly RoomSummary[]>([]);
+  readonly trust = new Store<Trust>("unknown");
+  readonly demo = new Store<Demo | undefined>(undefined);
+  readonly outbox: Outbox;
+  readonly #tab = new TabLock("myelin-session");
+  #vault: Vault | undefined;
+  #open: Connection | undefined;
+
+  constructor() {
+    this.outbox = new Outbox({
+      shelf: {
+        load: async () => (await this.#shelf()).load(),
+        put: async (entry) => (await this.#shelf()).put(entry),
+        remove: async (txn) => (await this.#shelf()).remove(txn),
+      },
+      deliver: (entry: OutboxEntry) => this.#present().deliver(entry),
+      now: Date.now,
+      newTxn: () => `m${crypto.randomUUID()}`,
+      later: (ms, then) => {
+        const timer = setTimeout(then, ms);
+        return () => {
+          clearTimeout(timer);
+        };
+      },
+    });
+  }
+
+  /** The server of the signed-in person; throws when nobody is. */
+  get homeserver(): Homeserver {
+    return this.#present();
+  }
+
+  /** Goes on where this browser left off. */
+  async start(): Promise<void> {
+    if (!globalThis.isSecureContext) {
+      this.session.set({ phase: "signedOut", ended: false });
+      return;
+    }
+    void loadDemo().then((demo) => {
+      this.demo.set(demo);
+    });
+    await this.#guard(() => this.#resume(false));
+  }
+
+  async signIn(user: string, password: string): Promise<SignInFault | undefined> {
+    if (!globalThis.isSecureContext) return "insecure";
+    const before = this.session.snapshot;
+    this.session.set({ phase: "signingIn" });
+    try {
+      const vault = await this.#vaultNow();
+      const old = credentialsOf(await vault.read("session"));
+      const sameDevice = old !== undefined && localPart(old.user) === localPart(user) ? old.device : undefined;
+      const credentials = await signIn(user, password, sameDevice);
+      if (old !== undefined && (old.user !== credentials.user || old.device !== credentials.device)) await this.#forget();
+      const fresh = await this.#vaultNow();
+      await fresh.write("session", credentials);
+      if (!(await this.#tab.take(true, this.#lost))) return "other";
+      void this.#guard(() => this.#connect(credentials, password));
+      return undefined;
+    } catch (fault) {
+      this.session.set(before);
+      return fault instanceof SignInRefused ? fault.fault : "other";
+    }
+  }
+
+  async signOut(): Promise<void> {
+    this.outbox.stop();
+    await this.#open?.close(true);
+    this.#open = undefined;
+    await this.#forget();
+    location.assign("/"); // a new page holds nothing of the old one
+  }
+
+  useHere(): void {
+    void this.#guard(() => this.#resume(true));
+  }
+
+  async startOver(): Promise<void> {
+    await this.#forget();
+    location.assign("/");
+  }
+
+  async #resume(steal: boolean): Promise<void> {
+    const vault = await this.#vaultNow();
+    const credentials = credentialsOf(await vault.read("session"));
+    if (credentials === undefined) {
+      this.session.set({ phase: "signedOut", ended: false });
+      return;
+    }
+    if (await vault.read("ended")) {
+      this.session.set({ phase: "signedOut", ended: true });
+      return;
+    }
+    if (!(await this.#tab.take(steal, this.#lost))) {
+      this.session.set({ phase: "elsewhere" });
+      return;
+    }
+    await this.#connect(credentials, undefined);
+  }
+
+  async #connect(credentials: Credentials, password: string | undefined): Promise<void> {
+    const vault = await this.#vaultNow();
+    await vault.write("ended", false);
+    const me: Person = { id: credentials.user, name: localPart(credentials.user) };
+    this.session.set({ phase: "opening", me });
+    const connection = new Connection(credentials, this, {
+      onReady: (person) => {
+        this.session.set({ phase: "open", me: person, device: credentials.device });
+        void this.outbox.start();
+      },
+      onSignedOut: (soft) => {
+        void this.#ended(soft);
+      },
+      onBack: () => {
+        this.outbox.flush();
+      },
+      onSeen: (has) => {
+        void this.outbox.settle(has);
+      },
+      onGap: (room: RoomId) => {
+        void this.outbox.settleRoom(room);
+      },
+    });
+    this.#open = connection;
+    await connection.open(await storageKey(vault), password);
+  }
+
+  /** The server ended the session. A soft end keeps the keys for when the same person comes back. */
+  async #ended(soft: boolean): Promise<void> {
+    this.outbox.stop();
+    await this.#open?.close(false);
+    this.#open = undefined;
+    const vault = await this.#vaultNow();
+    if (soft) await vault.write("ended", true);
+    else await this.#forget();
+    this.rooms.set([]);
+    this.session.set({ phase: "signedOut", ended: true });
+  }
+
+  readonly #lost = (): void => {
+    this.outbox.stop();
+    void this.#open?.close(false);
+    this.#open = undefined;
+    this.session.set({ phase: "elsewhere" });
+  };
+
+  /** Throws away everything this browser keeps about the account. */
+  async #forget(): Promise<void> {
+    const vault = await this.#vaultNow();
+    this.#vault = undefined;
+    await vault.destroy();
+    const databases = await indexedDB.databases();
+    for (const { name } of databases) if (name?.startsWith("myelin-crypto-") === true) indexedDB.deleteDatabase(name);
+  }
+
+  async #guard(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (fault) {
+      this.session.set({ phase: "broken", details: fault instanceof Error ? `${fault.name}: ${fault.message}` : String(fault) });
+    }
+  }
+
+  #present(): Connection {
+    if (this.#open === undefined) throw new Error("nobody is signed in");
+    return this.#open;
+  }
+
+  async #vaultNow(): Promise<Vault> {
+    return (this.#vault ??= await Vault.open());
+  }
+
+  async #shelf(): Promise<SealedShelf> {
+    return new SealedShelf(await this.#vaultNow());
+  }
+}
+
+/** The key that seals the crypto store, made once. */
+async function storageKey(vault: Vault): Promise<Uint8Array> {
+  const kept = await vault.readBytes("storageKey");
+  if (kept !== undefined) return kept;
+  const made = crypto.getRandomValues(new Uint8Array(32));
+  await vault.writeBytes("storageKey", made);
+  return made;
+}
+
+function credentialsOf(value: unknown): Credentials | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { user, device, token } = value as Partial<Record<keyof Credentials, unknown>>;
+  if (typeof user !== "string" || typeof device !== "string" || typeof token !== "string") return undefined;
+  return { user, device, token };
+}

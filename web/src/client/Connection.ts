@@ -1,0 +1,327 @@
+import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, Preset, RoomEvent, SyncState, Visibility, type MatrixError } from "matrix-js-sdk";
+
+import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
+import { type Readable, type Store } from "../store/Store.ts";
+import { type Connection as ConnectionState, type MediaSource, type OutboxContent, type OutboxEntry, type Person, type RoomId, type RoomSummary, type Timeline, type Trust } from "../store/model.ts";
+import { localPart } from "./events.ts";
+import { Media } from "./media.ts";
+import { preparePicture } from "./picture.ts";
+import { refusing, toRefusal } from "./refusal.ts";
+import { directPeople, RoomFeed, roomName } from "./rooms.ts";
+import { TimelineFeed } from "./timeline.ts";
+import { establishTrust } from "./trust.ts";
+import { type Credentials } from "./wire.ts";
+
+/** The stores that a connection fills. */
+export interface Filled {
+  readonly connection: Store<ConnectionState>;
+  readonly rooms: Store<readonly RoomSummary[]>;
+  readonly trust: Store<Trust>;
+}
+
+export interface ConnectionEvents {
+  /** The first sync is here: there is something to show. */
+  onReady(me: Person): void;
+  /** The server no longer takes the token. `soft`: the device may come back with the password. */
+  onSignedOut(soft: boolean): void;
+  /** Talking to the server works again. */
+  onBack(): void;
+  /** These event ids are in the timeline of a room now. */
+  onSeen(has: (event: string) => boolean): void;
+  /** A room's timeline was cut. */
+  onGap(room: RoomId): void;
+}
+
+const typingFor = 20_000;
+const typingEvery = 8_000;
+
+/** One signed-in connection to the server, over Matrix's SDK. */
+export class Connection implements Homeserver {
+  readonly #client: MatrixClient;
+  readonly #filled: Filled;
+  readonly #events: ConnectionEvents;
+  readonly #media: Media;
+  readonly #timelines = new Map<RoomId, TimelineFeed>();
+  /** Files of waiting messages that are uploaded already, by transaction. */
+  readonly #uploads = new Map<string, Promise<Record<string, unknown>>>();
+  readonly #typingSince = new Map<RoomId, number>();
+  readonly #markedRead = new Map<RoomId, string>();
+  #ready = false;
+
+  constructor(credentials: Credentials, filled: Filled, events: ConnectionEvents) {
+    this.#filled = filled;
+    this.#events = events;
+    this.#client = new MatrixClient({
+      baseUrl: location.origin,
+      userId: credentials.user,
+      deviceId: credentials.device,
+      accessToken: credentials.token,
+      store: new MemoryStore(), // nothing of the timeline is kept on this device
+      timelineSupport: false,
+      disableVoip: true,
+      roomNameGenerator: roomName,
+      localTimeoutMs: 60_000,
+    });
+    this.#media = new Media(this.#client);
+  }
+
+  /** Opens the crypto store and starts syncing. `password` is there right after somebody typed it. */
+  async open(storageKey: Uint8Array, password: string | undefined): Promise<void> {
+    const client = this.#client;
+    await client.initRustCrypto({ useIndexedDB: true, cryptoDatabasePrefix: this.#cryptoName(), storageKey });
+    new RoomFeed(client, this.#filled.rooms);
+    client.on(ClientEvent.Sync, (state, _before, data) => {
+      this.#syncChanged(state, data?.error, password);
+    });
+    client.on(HttpApiEvent.SessionLoggedOut, (fault: MatrixError) => {
+      this.#events.onSignedOut(fault.data["soft_logout"] === true);
+    });
+    client.on(RoomEvent.Timeline, (event, room) => {
+      if (event.getSender() === client.getUserId() && room !== undefined) {
+        this.#events.onSeen((id) => room.findEventById(id)?.status === null);
+      }
+    });
+    client.on(RoomEvent.LocalEchoUpdated, (event) => {
+      if (event.status === null) this.#events.onSeen((id) => id === event.getId());
+    });
+    globalThis.addEventListener("online", this.#networkChanged);
+    globalThis.addEventListener("offline", this.#networkChanged);
+    await client.startClient({ initialSyncLimit: 30, lazyLoadMembers: true, pendingEventOrdering: PendingEventOrdering.Detached });
+  }
+
+  /** Ends the connection; with `forget` also on the server and in this browser's crypto store. */
+  async close(forget: boolean): Promise<void> {
+    globalThis.removeEventListener("online", this.#networkChanged);
+    globalThis.removeEventListener("offline", this.#networkChanged);
+    this.#media.forget();
+    this.#client.stopClient();
+    if (!forget) return;
+    try {
+      await this.#client.logout();
+    } catch {
+      // The server is away or has ended the session itself; the person still wants to be signed out here.
+    }
+    this.#client.removeAllListeners();
+    await this.#client.clearStores({ cryptoDatabasePrefix: this.#cryptoName() });
+  }
+
+  // What the outbox asks for.
+
+  readonly deliver = async (entry: OutboxEntry): Promise<string> => {
+    const room = this.#client.getRoom(entry.room);
+    if (room === null) throw new Refusal("gone", "the room is not known");
+    try {
+      const before = room.getEventForTxnId(entry.txn);
+      if (before !== undefined) return (await this.#client.resendEvent(before, room)).event_id;
+      const content = await this.#contentOf(entry, room.hasEncryptionStateEvent());
+      const sent = await this.#client.sendEvent(entry.room, null, "m.room.message" as never, content as never, entry.txn);
+      this.#uploads.delete(entry.txn);
+      return sent.event_id;
+    } catch (fault) {
+      const refusal = toRefusal(fault);
+      const pending = room.getEventForTxnId(entry.txn);
+      const passing = refusal.reason === "unreachable" || refusal.reason === "limited";
+      // The SDK sends nothing more in a room that holds a failed event.
+      if (!passing && pending !== undefined) this.#client.cancelPendingEvent(pending);
+      throw refusal;
+    }
+  };
+
+  async #contentOf(entry: OutboxEntry, encrypted: boolean): Promise<Record<string, unknown>> {
+    const { content } = entry;
+    if (content.kind === "text") return { msgtype: "m.text", body: content.text, "m.mentions": {} };
+    const running = this.#uploads.get(entry.txn) ?? this.#upload(content, encrypted);
+    this.#uploads.set(entry.txn, running);
+    try {
+      return await running;
+    } catch (fault) {
+      this.#uploads.delete(entry.txn);
+      throw fault;
+    }
+  }
+
+  async #upload(content: Extract<OutboxContent, { kind: "picture" }>, encrypted: boolean): Promise<Record<string, unknown>> {
+    const { picture, thumbnail, width, height } = content;
+    const place = async (blob: Blob, file: string, url: string): Promise<Record<string, unknown>> =>
+      encrypted ? { [file]: await this.#media.upload(blob) } : { [url]: await this.#media.uploadPlain(blob) };
+    const small =
+      thumbnail === undefined
+        ? {}
+        : {
+            ...(await place(thumbnail, "thumbnail_file", "thumbnail_url")),
+            thumbnail_info: { w: content.thumbnailWidth, h: content.thumbnailHeight, mimetype: thumbnail.type, size: thumbnail.size },
+          };
+    return {
+      msgtype: "m.image",
+      body: content.name,
+      ...(await place(picture, "file", "url")),
+      info: { w: width, h: height, mimetype: picture.type, size: picture.size, ...small },
+      "m.mentions": {},
+    };
+  }
+
+  // What the screens ask for.
+
+  timeline(room: RoomId): Readable<Timeline> | undefined {
+    return this.#feed(room)?.store;
+  }
+
+  media(source: MediaSource): Readable<MediaState> {
+    return this.#media.get(source);
+  }
+
+  preparePicture(file: File): Promise<OutboxContent | undefined> {
+    return preparePicture(file);
+  }
+
+  async loadOlder(room: RoomId): Promise<void> {
+    await this.#feed(room)?.loadOlder();
+  }
+
+  searchPeople(term: string): Promise<readonly Person[]> {
+    return refusing(async () => {
+      const { results } = await this.#client.searchUserDirectory({ term, limit: 30 });
+      return results
+        .filter((person) => person.user_id !== this.#client.getUserId())
+        .map((person) => ({ id: person.user_id, name: person.display_name ?? localPart(person.user_id) }));
+    });
+  }
+
+  openDirect(person: string): Promise<RoomId> {
+    return refusing(async () => {
+      for (const [id, other] of directPeople(this.#client)) {
+        const room = other === person ? this.#client.getRoom(id) : null;
+        if (room?.getMyMembership() !== "join") continue;
+        const theirs = room.getMember(person)?.membership;
+        if (theirs === "join" || theirs === "invite") return id;
+      }
+      const id = await this.#create({ preset: Preset.TrustedPrivateChat, is_direct: true, invite: [person] });
+      await this.#rememberDirect(id, person);
+      return id;
+    });
+  }
+
+  createGroup(name: string, people: readonly string[]): Promise<RoomId> {
+    return refusing(() => this.#create({ preset: Preset.PrivateChat, name, invite: [...people] }));
+  }
+
+  accept(room: RoomId): Promise<void> {
+    return refusing(async () => {
+      const inviter = this.#client.getRoom(room)?.getDMInviter();
+      await this.#client.joinRoom(room);
+      if (inviter !== undefined) await this.#rememberDirect(room, inviter);
+    });
+  }
+
+  decline(room: RoomId): Promise<void> {
+    return this.leave(room);
+  }
+
+  leave(room: RoomId): Promise<void> {
+    return refusing(async () => {
+      await this.#client.leave(room);
+    });
+  }
+
+  markRead(room: RoomId, item: string): Promise<void> {
+    return refusing(async () => {
+      const event = this.#client.getRoom(room)?.findEventById(item);
+      if (event === undefined || this.#markedRead.get(room) === item) return;
+      this.#markedRead.set(room, item);
+      try {
+        await this.#client.setRoomReadMarkers(room, item, event);
+      } catch (fault) {
+        this.#markedRead.delete(room);
+        throw fault;
+      }
+    });
+  }
+
+  typing(room: RoomId, now: boolean): void {
+    const since = this.#typingSince.get(room);
+    if (now ? since !== undefined && Date.now() - since < typingEvery : since === undefined) return;
+    if (now) this.#typingSince.set(room, Date.now());
+    else this.#typingSince.delete(room);
+    this.#client.sendTyping(room, now, typingFor).catch(() => {
+      this.#typingSince.delete(room); // a hint that was lost; the next key tells again
+    });
+  }
+
+  retry(): void {
+    this.#client.retryImmediately();
+    this.#events.onBack();
+  }
+
+  #feed(id: RoomId): TimelineFeed | undefined {
+    const known = this.#timelines.get(id);
+    if (known !== undefined) return known;
+    const room = this.#client.getRoom(id);
+    if (room?.getMyMembership() !== "join") return undefined;
+    const feed = new TimelineFeed(this.#client, room, () => {
+      this.#events.onGap(id);
+    });
+    this.#timelines.set(id, feed);
+    return feed;
+  }
+
+  async #create(options: { preset: Preset; name?: string; is_direct?: boolean; invite: string[] }): Promise<RoomId> {
+    const encryption = { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } };
+    const { room_id } = await this.#client.createRoom({ visibility: Visibility.Private, initial_state: [encryption], ...options });
+    return room_id;
+  }
+
+  async #rememberDirect(room: RoomId, person: string): Promise<void> {
+    const now: Record<string, unknown> = this.#client.getAccountData("m.direct" as never)?.getContent() ?? {};
+    const rooms = Array.isArray(now[person]) ? (now[person] as unknown[]) : [];
+    if (rooms.includes(room)) return;
+    await this.#client.setAccountData("m.direct" as never, { ...now, [person]: [...rooms, room] } as never);
+  }
+
+  #syncChanged(state: SyncState, fault: unknown, password: string | undefined): void {
+    const { connection } = this.#filled;
+    switch (state) {
+      case SyncState.Prepared:
+      case SyncState.Syncing: {
+        const wasAway = connection.snapshot !== "online";
+        connection.set("online");
+        this.#becomeReady(password);
+        if (wasAway) this.#events.onBack();
+        return;
+      }
+      case SyncState.Reconnecting:
+      case SyncState.Error:
+        if (fault instanceof Error && fault.name === "AbortError") return;
+        connection.set(navigator.onLine ? "unreachable" : "offline");
+        return;
+      case SyncState.Catchup:
+      case SyncState.Stopped:
+        return;
+    }
+  }
+
+  #becomeReady(password: string | undefined): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    const id = this.#client.getSafeUserId();
+    const name = this.#client.getUser(id)?.displayName;
+    this.#events.onReady({ id, name: name ?? localPart(id) });
+    this.#filled.trust.set("settingUp");
+    establishTrust(this.#client, password).then(
+      (trust) => {
+        this.#filled.trust.set(trust);
+      },
+      () => {
+        this.#filled.trust.set("unconfirmed"); // tried again at the next sign-in
+      },
+    );
+  }
+
+  readonly #networkChanged = (): void => {
+    if (navigator.onLine) this.retry();
+    else this.#filled.connection.set("offline");
+  };
+
+  #cryptoName(): string {
+    return `myelin-crypto-${this.#client.getDeviceId() ?? ""}`;
+  }
+}

@@ -1,0 +1,148 @@
+import { EventType, MsgType, RelationType, type MatrixEvent, type Room } from "matrix-js-sdk";
+import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
+
+import { type EncryptedFile, type MediaSource, type MessageBody, type Note, type Person, type TimelineItem } from "../store/model.ts";
+
+/** A member of a room by name; the local part of the id for somebody without one. */
+export function personIn(room: Room, id: string): Person {
+  const name = room.getMember(id)?.rawDisplayName;
+  return { id, name: name === undefined || name === "" || name === id ? localPart(id) : name };
+}
+
+export function localPart(id: string): string {
+  return id.replace(/^@/, "").split(":")[0] ?? id;
+}
+
+/** What a person sees of an event; undefined for everything that is not shown by itself. */
+export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem | undefined {
+  const id = event.getId();
+  const sender = event.getSender();
+  if (id === undefined || sender === undefined) return undefined;
+  const at = event.getTs();
+  if (event.isState()) {
+    const note = noteOf(event, room);
+    return note === undefined ? undefined : { kind: "note", id, at, note };
+  }
+  const body = bodyOf(event);
+  if (body === undefined) return undefined;
+  const edited = event.replacingEvent() !== null;
+  return { kind: "message", id, at, sender: personIn(room, sender), own: sender === me, edited, body };
+}
+
+export function bodyOf(event: MatrixEvent): MessageBody | undefined {
+  if (event.isRelation(RelationType.Replace)) return undefined;
+  if (event.isRedacted()) {
+    const type = event.getType();
+    return type === "m.room.message" || type === "m.room.encrypted" ? { kind: "removed" } : undefined;
+  }
+  if (event.isDecryptionFailure()) return { kind: "waiting", reason: waitingReason(event.decryptionFailureReason) };
+  if (event.isBeingDecrypted() || event.getType() === "m.room.encrypted") return undefined; // known in a moment
+  if (event.getType() !== "m.room.message") return undefined;
+  return messageBody(event.getContent());
+}
+
+function waitingReason(code: DecryptionFailureCode | null): Extract<MessageBody, { kind: "waiting" }>["reason"] {
+  switch (code) {
+    case DecryptionFailureCode.HISTORICAL_MESSAGE_NO_KEY_BACKUP:
+    case DecryptionFailureCode.HISTORICAL_MESSAGE_BACKUP_UNCONFIGURED:
+    case DecryptionFailureCode.HISTORICAL_MESSAGE_WORKING_BACKUP:
+    case DecryptionFailureCode.HISTORICAL_MESSAGE_USER_NOT_JOINED:
+      return "before";
+    case DecryptionFailureCode.MEGOLM_KEY_WITHHELD:
+    case DecryptionFailureCode.MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE:
+      return "withheld";
+    default:
+      return "arriving";
+  }
+}
+
+type Content = Readonly<Record<string, unknown>>;
+
+/** Reads a message written by any client: every field may be missing or of another type. */
+export function messageBody(content: Content): MessageBody {
+  const text = string(content["body"]) ?? "";
+  const source = mediaSource(content);
+  switch (content["msgtype"]) {
+    case MsgType.Image: {
+      if (source === undefined) break;
+      const info = record(content["info"]);
+      return {
+        kind: "picture",
+        name: string(content["filename"]) ?? text,
+        source,
+        thumbnail: mediaSource({ url: info["thumbnail_url"], file: info["thumbnail_file"], info: info["thumbnail_info"] }),
+        width: number(info["w"]) ?? 0,
+        height: number(info["h"]) ?? 0,
+      };
+    }
+    case MsgType.File:
+    case MsgType.Audio:
+    case MsgType.Video:
+      if (source !== undefined) return { kind: "file", name: string(content["filename"]) ?? text, source };
+  }
+  return { kind: "text", text };
+}
+
+function mediaSource(content: Content): MediaSource | undefined {
+  const info = record(content["info"]);
+  const file = encryptedFile(content["file"]);
+  const url = file?.url ?? string(content["url"]);
+  if (!url?.startsWith("mxc://")) return undefined;
+  return { url, type: string(info["mimetype"]) ?? "application/octet-stream", size: number(info["size"]), file };
+}
+
+function encryptedFile(value: unknown): EncryptedFile | undefined {
+  const file = record(value);
+  const key = record(file["key"]);
+  const ok =
+    string(file["url"]) !== undefined &&
+    string(file["iv"]) !== undefined &&
+    string(record(file["hashes"])["sha256"]) !== undefined &&
+    string(key["k"]) !== undefined &&
+    key["alg"] === "A256CTR";
+  return ok ? (value as EncryptedFile) : undefined;
+}
+
+function noteOf(event: MatrixEvent, room: Room): Note | undefined {
+  const who = personIn(room, event.getSender() ?? "");
+  const content: Content = event.getContent();
+  switch (event.getType()) {
+    case EventType.RoomCreate:
+      return { kind: "created", who };
+    case EventType.RoomEncryption:
+      return { kind: "encrypted", who };
+    case EventType.RoomName:
+      return { kind: "named", who, name: string(content["name"]) ?? "" };
+    case EventType.RoomMember:
+      return membershipNote(event, room, who);
+    default:
+      return undefined;
+  }
+}
+
+function membershipNote(event: MatrixEvent, room: Room, who: Person): Note | undefined {
+  const target = personIn(room, event.getStateKey() ?? "");
+  const content: Content = event.getContent();
+  const before = record(event.getPrevContent())["membership"];
+  const now = content["membership"];
+  if (now === before) return undefined; // a new name or picture
+  const self = target.id === who.id;
+  if (now === "invite") return { kind: "invited", who, target };
+  if (now === "join") return { kind: "joined", who: target };
+  if (now === "ban") return { kind: "banned", who, target };
+  if (now !== "leave") return undefined;
+  if (!self) return { kind: "removedPerson", who, target };
+  return { kind: before === "invite" ? "declined" : "left", who };
+}
+
+function string(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+function record(value: unknown): Content {
+  return typeof value === "object" && value !== null ? (value as Content) : {};
+}

@@ -1,0 +1,35 @@
+import { type ReactNode } from "react";
+
+import { type App } from "../store/App.ts";
+import { useSnapshot } from "../ui/useSnapshot.ts";
+import { BrokenView, ElsewhereView } from "./gate/GateView.tsx";
+import { ShellView } from "./shell/ShellView.tsx";
+import { SignInView } from "./signin/SignInView.tsx";
+import { AppContext } from "./useViewModel.ts";
+
+/** Chooses the screen by where the person stands between opening the page and reading messages. */
+export function AppView({ app }: { readonly app: App }): ReactNode {
+  return (
+    <AppContext value={app}>
+      <Phase app={app} />
+    </AppContext>
+  );
+}
+
+function Phase({ app }: { readonly app: App }): ReactNode {
+  const session = useSnapshot(app.session);
+  switch (session.phase) {
+    case "starting":
+      return null;
+    case "signedOut":
+    case "signingIn":
+      return <SignInView />;
+    case "opening":
+    case "open":
+      return <ShellView />;
+    case "elsewhere":
+      return <ElsewhereView />;
+    case "broken":
+      return <BrokenView details={session.details} />;
+  }
+}

@@ -1,0 +1,61 @@
+import { type ReactNode } from "react";
+
+import { useWords } from "../../i18n/words.tsx";
+import { Button } from "../../ui/Button.tsx";
+import { Logo } from "../../ui/Logo.tsx";
+import { useApp } from "../useViewModel.ts";
+import styles from "./GateView.module.css";
+
+export function ElsewhereView(): ReactNode {
+  const { t } = useWords();
+  const { account } = useApp();
+  return (
+    <main className={styles["gate"]}>
+      <Logo size={56} />
+      <h1>{t("gate.elsewhereTitle")}</h1>
+      <p>{t("gate.elsewhereText")}</p>
+      <Button
+        look="main"
+        onClick={() => {
+          account.useHere();
+        }}
+      >
+        {t("gate.elsewhereUse")}
+      </Button>
+    </main>
+  );
+}
+
+export function BrokenView({ details }: { readonly details: string }): ReactNode {
+  const { t } = useWords();
+  const { account } = useApp();
+  return (
+    <main className={styles["gate"]}>
+      <Logo size={56} />
+      <h1>{t("gate.brokenTitle")}</h1>
+      <p>{t("gate.brokenText")}</p>
+      <div className={styles["actions"]}>
+        <Button
+          look="main"
+          onClick={() => {
+            account.useHere();
+          }}
+        >
+          {t("gate.brokenReload")}
+        </Button>
+        <Button
+          look="danger"
+          onClick={() => {
+            void account.startOver();
+          }}
+        >
+          {t("gate.brokenOver")}
+        </Button>
+      </div>
+      <details>
+        <summary>{t("gate.brokenDetails")}</summary>
+        <pre>{details}</pre>
+      </details>
+    </main>
+  );
+}

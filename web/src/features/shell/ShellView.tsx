@@ -1,0 +1,2 @@
+import { type ReactNode } from "react";
+export function ShellView(): ReactNode { return <main />; }

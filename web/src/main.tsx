@@ -1,0 +1,60 @@
+import { createRoot } from "react-dom/client";
+
+import { BrowserAccount } from "./client/BrowserAccount.ts";
+import { AppView } from "./features/AppView.tsx";
+import { WordsProvider } from "./i18n/words.tsx";
+import { type App } from "./store/App.ts";
+import { Preferences } from "./store/Preferences.ts";
+import { Route } from "./store/Route.ts";
+import "./styles/tokens.css";
+import "./styles/base.css";
+
+const account = new BrowserAccount();
+
+const app: App = {
+  account,
+  get homeserver() {
+    return account.homeserver;
+  },
+  outbox: account.outbox,
+  preferences: new Preferences(localStorage),
+  route: new Route({
+    get path() {
+      return location.pathname;
+    },
+    push: (path) => {
+      history.pushState(null, "", path);
+    },
+    replace: (path) => {
+      history.replaceState(null, "", path);
+    },
+    listen: (listener) => {
+      addEventListener("popstate", listener);
+    },
+  }),
+  session: account.session,
+  connection: account.connection,
+  rooms: account.rooms,
+  trust: account.trust,
+  demo: account.demo,
+  now: Date.now,
+};
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function applyTheme(): void {
+  const { theme } = app.preferences.snapshot;
+  document.documentElement.dataset["theme"] = theme === "system" ? (dark.matches ? "dark" : "light") : theme;
+}
+applyTheme();
+dark.addEventListener("change", applyTheme);
+app.preferences.subscribe(applyTheme);
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+createRoot(root).render(
+  <WordsProvider>
+    <AppView app={app} />
+  </WordsProvider>,
+);
+
+void account.start();

@@ -1,0 +1,23 @@
+import { type Account } from "./Account.ts";
+import { type Homeserver } from "./Homeserver.ts";
+import { type Outbox } from "./Outbox.ts";
+import { type Preferences } from "./Preferences.ts";
+import { type Route } from "./Route.ts";
+import { type Readable } from "./Store.ts";
+import { type Connection, type Demo, type RoomSummary, type Session, type Trust } from "./model.ts";
+
+/** Everything the screens are made from. main.tsx puts it together once. */
+export interface App {
+  readonly account: Account;
+  readonly homeserver: Homeserver;
+  readonly outbox: Outbox;
+  readonly preferences: Preferences;
+  readonly route: Route;
+  readonly session: Readable<Session>;
+  readonly connection: Readable<Connection>;
+  readonly rooms: Readable<readonly RoomSummary[]>;
+  readonly trust: Readable<Trust>;
+  /** Undefined while it is not known whether this is a demo, and when it is none. */
+  readonly demo: Readable<Demo | undefined>;
+  readonly now: () => number;
+}

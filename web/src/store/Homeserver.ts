@@ -1,0 +1,44 @@
+import { type Readable } from "./Store.ts";
+import { type MediaSource, type OutboxContent, type Person, type RoomId, type Timeline, type UserId } from "./model.ts";
+
+/** A file on its way from the server to the screen. `url` is a blob: address. */
+export type MediaState = { readonly state: "loading" } | { readonly state: "ready"; readonly url: string } | { readonly state: "failed" };
+
+/** What the stores and screens may ask of the server. client/ does it; every promise is rejected with a Refusal. */
+export interface Homeserver {
+  searchPeople(term: string): Promise<readonly Person[]>;
+  /** The direct conversation with somebody: the one that exists, else a new encrypted one. */
+  openDirect(person: UserId): Promise<RoomId>;
+  createGroup(name: string, people: readonly UserId[]): Promise<RoomId>;
+  accept(room: RoomId): Promise<void>;
+  decline(room: RoomId): Promise<void>;
+  leave(room: RoomId): Promise<void>;
+  /** A room's timeline, kept up to date; undefined while the room is not known. */
+  timeline(room: RoomId): Readable<Timeline> | undefined;
+  media(source: MediaSource): Readable<MediaState>;
+  /** A picture without its place and camera, with a thumbnail; undefined when it cannot be read. */
+  preparePicture(file: File): Promise<OutboxContent | undefined>;
+  /** Loads older messages of a room into its timeline. */
+  loadOlder(room: RoomId): Promise<void>;
+  /** Says that everything up to this item has been seen. */
+  markRead(room: RoomId, item: string): Promise<void>;
+  typing(room: RoomId, now: boolean): void;
+  /** Tries the server again at once instead of after the pause. */
+  retry(): void;
+}
+
+export type RefusalReason = "unreachable" | "forbidden" | "limited" | "gone" | "tooLarge" | "other";
+
+/** Why the server did not do it, in the app's own few kinds. */
+export class Refusal extends Error {
+  readonly reason: RefusalReason;
+  /** Milliseconds to wait before asking again, when the server said so. */
+  readonly wait: number | undefined;
+
+  constructor(reason: RefusalReason, message: string, wait?: number) {
+    super(message);
+    this.name = "Refusal";
+    this.reason = reason;
+    this.wait = wait;
+  }
+}

@@ -1,0 +1,164 @@
+// What the app knows about, in its own words. Everything here is immutable.
+
+export type UserId = string;
+export type RoomId = string;
+
+/** Somebody, as far as this client can see them. */
+export interface Person {
+  readonly id: UserId;
+  readonly name: string;
+}
+
+/** What a room list shows of the newest thing in a room. */
+export type LastLine =
+  | { readonly kind: "none" }
+  | { readonly kind: "text"; readonly sender: Person; readonly own: boolean; readonly text: string }
+  | { readonly kind: "picture" | "file" | "waiting" | "removed" | "other"; readonly sender: Person; readonly own: boolean };
+
+export interface RoomSummary {
+  readonly id: RoomId;
+  readonly name: string;
+  /** The other person of a direct conversation. */
+  readonly direct: Person | undefined;
+  readonly membership: "joined" | "invited";
+  readonly inviter: Person | undefined;
+  readonly encrypted: boolean;
+  readonly unread: number;
+  readonly mentions: number;
+  /** When something last happened, in milliseconds since 1970. */
+  readonly at: number;
+  readonly last: LastLine;
+  readonly members: number;
+}
+
+/** A file on the server; `file` holds the keys when it is encrypted. */
+export interface MediaSource {
+  readonly url: string;
+  readonly type: string;
+  readonly size: number | undefined;
+  readonly file: EncryptedFile | undefined;
+}
+
+/** EncryptedFile v2 of the Matrix specification, "Sending encrypted attachments". */
+export interface EncryptedFile {
+  readonly v: "v2";
+  readonly url: string;
+  readonly key: { readonly kty: "oct"; readonly alg: "A256CTR"; readonly ext: true; readonly k: string; readonly key_ops: readonly string[] };
+  readonly iv: string;
+  readonly hashes: { readonly sha256: string };
+}
+
+export type MessageBody =
+  | { readonly kind: "text"; readonly text: string }
+  | {
+      readonly kind: "picture";
+      readonly name: string;
+      readonly source: MediaSource;
+      readonly thumbnail: MediaSource | undefined;
+      readonly width: number;
+      readonly height: number;
+    }
+  | { readonly kind: "file"; readonly name: string; readonly source: MediaSource }
+  /** `arriving`: the key is on its way. `before`: sent before this device existed. `withheld`: the sender chose not to share it. */
+  | { readonly kind: "waiting"; readonly reason: "arriving" | "before" | "withheld" }
+  | { readonly kind: "removed" };
+
+/** What happened in a room besides messages. */
+export type Note =
+  | { readonly kind: "created" | "encrypted" | "joined" | "left" | "declined"; readonly who: Person }
+  | { readonly kind: "invited" | "removedPerson" | "banned"; readonly who: Person; readonly target: Person }
+  | { readonly kind: "named"; readonly who: Person; readonly name: string };
+
+export interface MessageItem {
+  readonly kind: "message";
+  readonly id: string;
+  readonly at: number;
+  readonly sender: Person;
+  readonly own: boolean;
+  readonly edited: boolean;
+  readonly body: MessageBody;
+}
+
+export interface NoteItem {
+  readonly kind: "note";
+  readonly id: string;
+  readonly at: number;
+  readonly note: Note;
+}
+
+export type TimelineItem = MessageItem | NoteItem;
+
+/** Who has read up to which item. */
+export interface ReadMark {
+  readonly person: Person;
+  /** The item the mark stands at: that and everything before it has been read. */
+  readonly item: string;
+  readonly at: number;
+}
+
+export interface Timeline {
+  readonly room: RoomId;
+  readonly items: readonly TimelineItem[];
+  readonly marks: readonly ReadMark[];
+  readonly typing: readonly Person[];
+  /** Joined members other than oneself. */
+  readonly others: readonly Person[];
+  readonly history: "more" | "loading" | "start" | "failed";
+}
+
+/** A message that the server has not confirmed to be in the timeline yet. */
+export interface OutboxEntry {
+  /** Transaction id: sending twice with the same one stores one message. */
+  readonly txn: string;
+  readonly room: RoomId;
+  readonly at: number;
+  readonly content: OutboxContent;
+  readonly state: "waiting" | "sending" | "sent" | "failed";
+  /** The server's id, once it has acknowledged the message. */
+  readonly event: string | undefined;
+}
+
+export type OutboxContent =
+  | { readonly kind: "text"; readonly text: string }
+  | {
+      readonly kind: "picture";
+      readonly name: string;
+      readonly picture: Blob;
+      readonly thumbnail: Blob | undefined;
+      readonly width: number;
+      readonly height: number;
+      readonly thumbnailWidth: number;
+      readonly thumbnailHeight: number;
+    };
+
+/** Is the server there? `offline` is the device's own network, `unreachable` the server. */
+export type Connection = "connecting" | "online" | "offline" | "unreachable";
+
+/** What this device can say about its encryption. */
+export type Trust = "unknown" | "settingUp" | "ready" | "unconfirmed";
+
+/** A sign-in that the demo hospital offers. */
+export interface DemoPerson {
+  readonly user: UserId;
+  readonly name: string;
+  readonly role: string;
+  readonly department: string;
+  readonly password: string;
+}
+
+export interface Demo {
+  readonly hospital: string;
+  readonly people: readonly DemoPerson[];
+}
+
+export type SignInFault = "wrongPassword" | "tooManyTries" | "unreachable" | "deactivated" | "insecure" | "other";
+
+/** Where the person stands between opening the page and reading messages. */
+export type Session =
+  | { readonly phase: "starting" }
+  | { readonly phase: "signedOut"; readonly ended: boolean }
+  | { readonly phase: "signingIn" }
+  | { readonly phase: "opening"; readonly me: Person }
+  | { readonly phase: "open"; readonly me: Person; readonly device: string }
+  | { readonly phase: "elsewhere" }
+  | { readonly phase: "broken"; readonly details: string };

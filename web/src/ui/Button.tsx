@@ -1,0 +1,34 @@
+import { type ButtonHTMLAttributes, type ReactNode } from "react";
+
+import styles from "./Button.module.css";
+import { Icon, type IconName } from "./Icon.tsx";
+
+export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, "className"> {
+  readonly look?: "main" | "plain" | "quiet" | "danger";
+  readonly icon?: IconName;
+  readonly wide?: boolean;
+}
+
+export function Button({ look = "plain", icon, wide = false, children, type = "button", ...rest }: ButtonProps): ReactNode {
+  return (
+    <button type={type} className={`${styles["button"] ?? ""} ${styles[look] ?? ""} ${wide ? (styles["wide"] ?? "") : ""}`} {...rest}>
+      {icon !== undefined && <Icon name={icon} size={18} />}
+      <span>{children}</span>
+    </button>
+  );
+}
+
+export interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, "className" | "aria-label" | "title"> {
+  readonly icon: IconName;
+  /** What it does, for those who cannot see the drawing and as its tip. */
+  readonly label: string;
+  readonly look?: "quiet" | "main" | "raised";
+}
+
+export function IconButton({ icon, label, look = "quiet", type = "button", ...rest }: IconButtonProps): ReactNode {
+  return (
+    <button type={type} className={`${styles["icon"] ?? ""} ${styles[look] ?? ""}`} aria-label={label} title={label} {...rest}>
+      <Icon name={icon} size={22} />
+    </button>
+  );
+}
