@@ -150,8 +150,8 @@ func (l *limiter) take(k Limit, key string) time.Duration {
 	return l.buckets[k].Take(key, l.clock())
 }
 
-// network is the part of an address that one caller holds: an IPv4 address, or the /64 of an IPv6 one.
-func network(addr string) string {
+// Network is the part of an address that one caller holds: an IPv4 address, or the /64 of an IPv6 one.
+func Network(addr string) string {
 	if a, err := netip.ParseAddr(addr); err == nil && a.Is6() && !a.Is4In6() {
 		if p, err := a.WithZone("").Prefix(64); err == nil {
 			return p.String()

@@ -143,7 +143,7 @@ func (s *Server) allow(r *Request) error {
 	}
 	key := string(r.Who.User)
 	if key == "" {
-		key = network(r.Addr())
+		key = Network(r.Addr())
 	}
 	if wait := s.limits.take(r.e.Limit, key); wait > 0 {
 		s.metrics.limited.WithLabelValues(r.e.Limit.String()).Inc()

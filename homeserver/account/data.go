@@ -1,0 +1,198 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/seal"
+)
+
+const (
+	maxDatumType = 255
+	maxTags      = 100
+	typeTags     = "m.tag"
+	typeIgnored  = "m.ignored_user_list"
+)
+
+// Datum is one entry of a person's account data.
+type Datum struct {
+	Room    id.RoomID // empty: global
+	Type    string
+	Content json.RawMessage // a JSON object
+}
+
+func personScope(user id.UserID) seal.Scope { return seal.Person(user) }
+
+// Datum returns one entry. The fault is M_NOT_FOUND.
+func (a *Accounts) Datum(ctx context.Context, user id.UserID, room id.RoomID, typ string) (json.RawMessage, error) {
+	var b []byte
+	err := a.db.QueryRow(ctx, `select content from account_data where user_id = $1 and room_id = $2 and type = $3`,
+		string(user), string(room), typ).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fault.New(fault.NotFound, "There is no such account data.")
+	} else if err != nil {
+		return nil, fmt.Errorf("load account data: %w", err)
+	}
+	return a.openDatum(ctx, user, b)
+}
+
+func (a *Accounts) openDatum(ctx context.Context, user id.UserID, b []byte) (json.RawMessage, error) {
+	plain, err := a.opened(ctx, user, "data", b)
+	if err != nil {
+		return nil, fmt.Errorf("open account data: %w", err)
+	}
+	return plain, nil
+}
+
+// Data lists all entries of a person, or only those of the given rooms and types if keys is not nil.
+// Entries that are not there are left out.
+func (a *Accounts) Data(ctx context.Context, user id.UserID, keys []Datum) ([]Datum, error) {
+	if keys == nil {
+		return a.allData(ctx, user)
+	}
+	out := make([]Datum, 0, len(keys))
+	for _, k := range keys {
+		content, err := a.Datum(ctx, user, k.Room, k.Type)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		out = append(out, Datum{k.Room, k.Type, content})
+	}
+	return out, nil
+}
+
+func (a *Accounts) allData(ctx context.Context, user id.UserID) ([]Datum, error) {
+	rows, err := a.db.Query(ctx, `select room_id, type, content from account_data where user_id = $1 order by room_id, type`, string(user))
+	if err != nil {
+		return nil, fmt.Errorf("load account data: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []Datum
+	for rows.Next() {
+		var d Datum
+		var b []byte
+		if err := rows.Scan(&d.Room, &d.Type, &b); err != nil {
+			return nil, fmt.Errorf("load account data: %w", err)
+		}
+		if d.Content, err = a.openDatum(ctx, user, b); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("load account data: %w", err)
+	}
+	return out, nil
+}
+
+// SetDatum stores one entry, whose content must be a JSON object, and reports the change.
+func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error {
+	if d.Type == "" || len(d.Type) > maxDatumType || len(d.Room) > maxDatumType {
+		return fault.New(fault.InvalidParam, "The type of the account data is empty or too long.")
+	}
+	b, err := a.sealed(ctx, user, "data", d.Content)
+	if err != nil {
+		return err
+	}
+	return a.db.Write(ctx, "set account data", a.keys(user), func(tx *db.Tx) error {
+		return a.putDatum(tx, user, d, b)
+	})
+}
+
+// putDatum writes an entry whose content is sealed as b.
+func (a *Accounts) putDatum(tx *db.Tx, user id.UserID, d Datum, b []byte) error {
+	_, err := tx.Exec(`insert into account_data (user_id, room_id, type, content) values ($1, $2, $3, $4)
+		on conflict (user_id, room_id, type) do update set content = excluded.content`,
+		string(user), string(d.Room), d.Type, b)
+	if err != nil {
+		return fmt.Errorf("write account data: %w", err)
+	}
+	a.changed(tx, Change{Kind: AccountData, User: user, Room: d.Room, Key: d.Type})
+	if d.Type == typeIgnored && d.Room == "" {
+		a.touch(tx, user)
+		tx.After(func() { a.ignored.forget(user) })
+	}
+	return nil
+}
+
+// changeDatum rewrites one entry by a function of what it is now (nil: not there).
+func (a *Accounts) changeDatum(ctx context.Context, user id.UserID, room id.RoomID, typ string, f func(json.RawMessage) (json.RawMessage, error)) error {
+	if err := a.seal.Prepare(ctx, personScope(user)); err != nil {
+		return err
+	}
+	return a.write(ctx, "change account data", user, func(tx *db.Tx) error {
+		var b []byte
+		err := tx.QueryRow(`select content from account_data where user_id = $1 and room_id = $2 and type = $3`,
+			string(user), string(room), typ).Scan(&b)
+		var now json.RawMessage
+		switch {
+		case err == nil:
+			if now, err = a.openDatum(ctx, user, b); err != nil {
+				return err
+			}
+		case !errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("load account data: %w", err)
+		}
+		next, err := f(now)
+		if err != nil {
+			return err
+		}
+		if b, err = a.sealed(ctx, user, "data", next); err != nil {
+			return err
+		}
+		return a.putDatum(tx, user, Datum{room, typ, next}, b)
+	})
+}
+
+// tags is the content of m.tag.
+type tags struct {
+	Tags map[string]json.RawMessage `json:"tags"`
+}
+
+// Tags returns the tags that a person gave a room, as the content of an m.tag event.
+func (a *Accounts) Tags(ctx context.Context, user id.UserID, room id.RoomID) (map[string]json.RawMessage, error) {
+	content, err := a.Datum(ctx, user, room, typeTags)
+	if fault.Is(err, fault.NotFound) {
+		return map[string]json.RawMessage{}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return parseTags(content), nil
+}
+
+// parseTags reads m.tag; clients may have stored anything in its place.
+func parseTags(content json.RawMessage) map[string]json.RawMessage {
+	var t tags
+	if json.Unmarshal(content, &t) != nil || t.Tags == nil {
+		return map[string]json.RawMessage{}
+	}
+	return t.Tags
+}
+
+// SetTag gives a room a tag, or takes it away if content is nil.
+func (a *Accounts) SetTag(ctx context.Context, user id.UserID, room id.RoomID, tag string, content json.RawMessage) error {
+	if tag == "" || len(tag) > maxDatumType {
+		return fault.New(fault.InvalidParam, "The tag is empty or too long.")
+	}
+	return a.changeDatum(ctx, user, room, typeTags, func(now json.RawMessage) (json.RawMessage, error) {
+		t := tags{parseTags(now)}
+		if content == nil {
+			delete(t.Tags, tag)
+		} else {
+			t.Tags[tag] = content
+		}
+		if len(t.Tags) > maxTags {
+			return nil, fault.New(fault.InvalidParam, "The room has too many tags.")
+		}
+		return json.Marshal(t)
+	})
+}

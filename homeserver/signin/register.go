@@ -1,0 +1,219 @@
+package signin
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // the protocol's; HMAC-SHA1 is not broken
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/seal"
+)
+
+// NewAccount is the body of POST /register.
+type NewAccount struct {
+	Type       string          `json:"type"`
+	Auth       json.RawMessage `json:"auth"`
+	Username   string          `json:"username"`
+	Password   string          `json:"password"`
+	DeviceID   id.DeviceID     `json:"device_id"`
+	DeviceName string          `json:"initial_device_display_name"`
+	Inhibit    bool            `json:"inhibit_login"`
+	Refresh    bool            `json:"refresh_token"`
+}
+
+// Available returns a fault unless an account of that name could be made (GET /register/available).
+func (s *Signin) Available(ctx context.Context, username string) error {
+	if s.o.Registration != Open {
+		return closed()
+	}
+	_, err := s.free(ctx, username)
+	return err
+}
+
+func closed() error { return fault.New(fault.Forbidden, "Registration is closed on this server.") }
+
+// free returns the user id that a wished name becomes.
+func (s *Signin) free(ctx context.Context, username string) (id.UserID, error) {
+	local, err := s.accounts.CheckLocalpart(username)
+	if err != nil {
+		return "", err
+	}
+	user := s.accounts.UserID(local)
+	taken, err := s.accounts.Taken(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	if taken {
+		return "", fault.New(fault.UserInUse, "This user name is taken.")
+	}
+	return user, nil
+}
+
+// Register makes an account for whoever asks, where registration is open. kind is that of the request,
+// "user" or empty; there are no guests.
+func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Client) (account.Session, error) {
+	switch {
+	case kind == "guest":
+		return account.Session{}, fault.New(fault.GuestForbidden, "This server has no guests.")
+	case kind != "" && kind != "user":
+		return account.Session{}, fault.New(fault.InvalidParam, "There is no such kind of account.")
+	case n.Type == "m.login.application_service":
+		return account.Session{}, fault.New(fault.Forbidden, "This token belongs to no application service.")
+	case s.o.Registration != Open:
+		return account.Session{}, closed()
+	}
+	user, err := s.newName(ctx, n.Username)
+	if err != nil {
+		return account.Session{}, err
+	}
+	if n.Password != "" {
+		if err := s.CheckPassword(n.Password); err != nil {
+			return account.Session{}, err
+		}
+	}
+	op := Operation{Name: "register", Flows: [][]string{{StageDummy}}}
+	if err := s.Confirm(ctx, op, n.Auth, c); err != nil {
+		return account.Session{}, err
+	}
+	if err := s.CheckPassword(n.Password); err != nil {
+		return account.Session{}, err
+	}
+	return s.create(ctx, account.NewUser{User: user}, n, "open", c)
+}
+
+// newName is the user id of a wished name, or one that is made up.
+func (s *Signin) newName(ctx context.Context, username string) (id.UserID, error) {
+	if username != "" {
+		return s.free(ctx, username)
+	}
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return s.accounts.UserID("u" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))), nil
+}
+
+func (s *Signin) create(ctx context.Context, u account.NewUser, n NewAccount, way string, c Client) (account.Session, error) {
+	hash, err := s.hasher.hash(ctx, n.Password)
+	if err != nil {
+		return account.Session{}, err
+	}
+	u.Password = hash
+	u.Audited = account.AuditDetail{"way": way, "address": c.Addr, "agent": c.Agent}
+	if !n.Inhibit {
+		u.SignIn = &account.SignIn{Device: n.DeviceID, DeviceName: n.DeviceName, Refresh: n.Refresh, Method: "registration", Addr: c.Addr, Agent: c.Agent}
+	}
+	return s.accounts.Create(ctx, u)
+}
+
+// CreateUser makes an account without signing anybody in, for administrative tools in this process.
+func (s *Signin) CreateUser(ctx context.Context, username, password, displayName string, admin bool) (id.UserID, error) {
+	user, err := s.free(ctx, username)
+	if err != nil {
+		return "", err
+	}
+	n := NewAccount{Password: password, Inhibit: true}
+	_, err = s.create(ctx, account.NewUser{User: user, Admin: admin, DisplayName: displayName}, n, "administration", Client{})
+	return user, err
+}
+
+// ToolAccount is the body of POST /_synapse/admin/v1/register, by which tools that hold the shared secret
+// make accounts.
+type ToolAccount struct {
+	Nonce       string      `json:"nonce"`
+	Username    string      `json:"username"`
+	DisplayName string      `json:"displayname"`
+	Password    string      `json:"password"`
+	Admin       bool        `json:"admin"`
+	UserType    string      `json:"user_type"`
+	MAC         string      `json:"mac"`
+	DeviceID    id.DeviceID `json:"device_id"`
+	Inhibit     bool        `json:"inhibit_login"`
+}
+
+// nonceLasts is how long a nonce is good.
+const nonceLasts = time.Minute
+
+const nonceUse = "registration nonce"
+
+func (s *Signin) tools() error {
+	if s.o.Secret == "" {
+		return fault.New(fault.Unrecognized, "Registration by shared secret is not served.")
+	}
+	return nil
+}
+
+// Nonce makes a nonce for ToolRegister. Like a session of Confirm it is the sealed time, so that nothing is
+// kept; a second use fails because the name is taken by then.
+func (s *Signin) Nonce(ctx context.Context) (string, error) {
+	if err := s.tools(); err != nil {
+		return "", err
+	}
+	b, err := s.o.Seal.Seal(ctx, seal.Server, nonceUse, strconv.AppendInt(nil, s.clock().Add(nonceLasts).UnixMilli(), 10))
+	return base64.RawURLEncoding.EncodeToString(b), err
+}
+
+func (s *Signin) goodNonce(ctx context.Context, nonce string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil {
+		return false
+	}
+	if b, err = s.o.Seal.Open(ctx, seal.Server, nonceUse, b); err != nil {
+		return false
+	}
+	until, err := strconv.ParseInt(string(b), 10, 64)
+	return err == nil && s.clock().UnixMilli() <= until
+}
+
+// ToolRegister makes an account for a tool that proves to hold the shared secret.
+func (s *Signin) ToolRegister(ctx context.Context, t ToolAccount, c Client) (account.Session, error) {
+	if err := s.tools(); err != nil {
+		return account.Session{}, err
+	}
+	for _, v := range []string{t.Nonce, t.Username, t.Password, t.MAC} {
+		if v == "" {
+			return account.Session{}, fault.New(fault.MissingParam, "nonce, username, password and mac are needed.")
+		}
+	}
+	if strings.ContainsRune(t.Username+t.Password, 0) || len(t.Password) > maxPassword {
+		return account.Session{}, fault.New(fault.InvalidParam, "The user name or password is not valid.")
+	}
+	if !s.goodNonce(ctx, t.Nonce) {
+		return account.Session{}, fault.New(fault.Unknown, "The nonce is not known or has expired.").WithStatus(400)
+	}
+	if got, err := hex.DecodeString(t.MAC); err != nil || !hmac.Equal(got, toolMAC(s.o.Secret, t)) {
+		s.attempts.WithLabelValues("shared_secret", "refused").Inc()
+		return account.Session{}, fault.New(fault.Forbidden, "The MAC is wrong.")
+	}
+	s.attempts.WithLabelValues("shared_secret", "done").Inc()
+	user, err := s.free(ctx, t.Username)
+	if err != nil {
+		return account.Session{}, err
+	}
+	n := NewAccount{Password: t.Password, DeviceID: t.DeviceID, Inhibit: t.Inhibit}
+	return s.create(ctx, account.NewUser{User: user, Admin: t.Admin, DisplayName: t.DisplayName}, n, "shared_secret", c)
+}
+
+// toolMAC is the MAC as Synapse's documentation gives it.
+func toolMAC(secret string, t ToolAccount) []byte {
+	m := hmac.New(sha1.New, []byte(secret))
+	admin := "notadmin"
+	if t.Admin {
+		admin = "admin"
+	}
+	parts := []string{t.Nonce, t.Username, t.Password, admin}
+	if t.UserType != "" {
+		parts = append(parts, t.UserType)
+	}
+	_, _ = m.Write([]byte(strings.Join(parts, "\x00")))
+	return m.Sum(nil)
+}

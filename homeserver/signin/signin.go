@@ -1,0 +1,238 @@
+// Package signin finds out who somebody is: passwords, user-interactive authentication, registration. What
+// it proves becomes a session in account, which keeps users, devices and tokens.
+//
+// It does not authenticate requests (account does, by token) and decides nothing about what a person may do.
+package signin
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/audit"
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/rest"
+	"github.com/myelin-health/myelin/seal"
+)
+
+// Registration says who may make an account.
+type Registration string
+
+// The modes of registration. The tool's registration by shared secret is open whenever a secret is set.
+const (
+	Closed       Registration = "closed"
+	Open         Registration = "open"
+	SharedSecret Registration = "shared_secret"
+)
+
+// The stages of user-interactive authentication, and the types of sign-in.
+const (
+	StagePassword = "m.login.password"
+	StageDummy    = "m.login.dummy"
+)
+
+// Options configures Signin. Accounts, Seal and Audit are needed.
+type Options struct {
+	Accounts     *account.Accounts
+	Seal         *seal.Keys
+	Audit        *audit.Log
+	Log          *slog.Logger
+	Registerer   prometheus.Registerer
+	Clock        func() time.Time
+	Registration Registration
+	// Secret is the shared secret of registration by tools; empty: not served.
+	Secret string
+	// Cost is the cost of password hashing; the zero value is Strong.
+	Cost Cost
+	// MinPassword is the least number of characters of a password that people choose; 0 is 8.
+	MinPassword int
+	// RateLimits limits failed attempts per account and address.
+	RateLimits bool
+}
+
+// Signin proves who people are. It is safe for concurrent use.
+type Signin struct {
+	o        Options
+	accounts *account.Accounts
+	log      *slog.Logger
+	clock    func() time.Time
+	hasher   *hasher
+	failed   struct{ near, all *rest.Buckets } // by account and address, by account; nil: no limit
+	attempts *prometheus.CounterVec
+}
+
+// New makes a Signin.
+func New(o Options) *Signin {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.MinPassword <= 0 {
+		o.MinPassword = 8
+	}
+	if o.Cost == (Cost{}) {
+		o.Cost = Strong
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.DefaultRegisterer
+	}
+	s := &Signin{o: o, accounts: o.Accounts, log: o.Log.With("package", "signin"), clock: o.Clock, hasher: newHasher(o.Cost)}
+	if o.RateLimits {
+		s.failed.near = rest.NewBuckets(rest.Rate{PerSecond: 1.0 / 30, Burst: 10})
+		s.failed.all = rest.NewBuckets(rest.Rate{PerSecond: 1.0 / 5, Burst: 60})
+	}
+	s.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "myelin_sign_ins_total", Help: "Attempts to prove who one is, by way and outcome.",
+	}, []string{"way", "outcome"})
+	o.Registerer.MustRegister(s.attempts)
+	return s
+}
+
+// Client is where a request came from.
+type Client struct {
+	Addr  string
+	Agent string
+}
+
+// Identifier names a person (section "Identifier types").
+type Identifier struct {
+	Type string `json:"type"`
+	User string `json:"user"`
+}
+
+// Login is the body of POST /login.
+type Login struct {
+	Type       string      `json:"type"`
+	Identifier *Identifier `json:"identifier"`
+	User       string      `json:"user"` // deprecated form of identifier
+	Password   string      `json:"password"`
+	DeviceID   id.DeviceID `json:"device_id"`
+	DeviceName string      `json:"initial_device_display_name"`
+	Refresh    bool        `json:"refresh_token"`
+}
+
+// Login signs a person in.
+func (s *Signin) Login(ctx context.Context, l Login, c Client) (account.Session, error) {
+	switch l.Type {
+	case StagePassword:
+	case "":
+		return account.Session{}, fault.New(fault.MissingParam, "The type of sign-in is missing.")
+	default:
+		return account.Session{}, fault.New(fault.Unknown, "This type of sign-in is not offered.").WithStatus(400)
+	}
+	user, err := s.identify(l.Identifier, l.User)
+	if err != nil {
+		return account.Session{}, err
+	}
+	if user == "" {
+		return account.Session{}, fault.New(fault.MissingParam, "Who signs in is missing.")
+	}
+	if err := s.prove(ctx, user, l.Password, "login", c); err != nil {
+		return account.Session{}, err
+	}
+	return s.accounts.SignIn(ctx, account.SignIn{
+		User: user, Device: l.DeviceID, DeviceName: l.DeviceName, Refresh: l.Refresh, Method: "password", Addr: c.Addr, Agent: c.Agent,
+	})
+}
+
+// identify turns what a client calls a person into a user id; empty if it called nobody.
+func (s *Signin) identify(i *Identifier, legacy string) (id.UserID, error) {
+	name := legacy
+	if i != nil {
+		if i.Type != "m.id.user" {
+			return "", fault.New(fault.Unknown, "This type of identifier is not known.").WithStatus(400)
+		}
+		name = i.User
+	}
+	if name == "" {
+		return "", nil
+	}
+	if strings.HasPrefix(name, "@") {
+		local, server, ok := strings.Cut(name[1:], ":")
+		if !ok {
+			return s.accounts.UserID(strings.ToLower(local)), nil
+		}
+		return id.UserID("@" + strings.ToLower(local) + ":" + server), nil
+	}
+	return s.accounts.UserID(strings.ToLower(name)), nil
+}
+
+// wrong is the one answer to all that was wrong about a password or its account.
+func wrong() *fault.Fault { return fault.New(fault.Forbidden, "The user name or password is wrong.") }
+
+// prove checks a password. It takes as long for an account that does not exist, and a fault does not tell
+// the difference.
+func (s *Signin) prove(ctx context.Context, user id.UserID, password, way string, c Client) error {
+	near := string(user) + " " + rest.Network(c.Addr)
+	if s.failed.all != nil {
+		now := s.clock()
+		if wait := max(s.failed.near.Peek(near, now), s.failed.all.Peek(string(user), now)); wait > 0 {
+			s.attempts.WithLabelValues(way, "limited").Inc()
+			return fault.After(wait)
+		}
+	}
+	u, err := account.User{}, wrong()
+	known := false
+	if s.accounts.Local(user) {
+		found, loadErr := s.accounts.User(ctx, user)
+		if loadErr != nil && !fault.Is(loadErr, fault.NotFound) {
+			return loadErr
+		}
+		u, known = found, loadErr == nil
+	}
+	ok, hashErr := s.hasher.verify(ctx, password, u.Password)
+	if hashErr != nil {
+		return hashErr
+	}
+	if ok && !u.Gone() {
+		s.attempts.WithLabelValues(way, "done").Inc()
+		return nil
+	}
+	s.attempts.WithLabelValues(way, "refused").Inc()
+	if s.failed.all != nil {
+		now := s.clock()
+		s.failed.near.Take(near, now)
+		s.failed.all.Take(string(user), now)
+	}
+	entry := audit.Entry{Act: audit.SignInFailed, Outcome: audit.Refused,
+		Detail: map[string]any{"way": way, "address": c.Addr, "agent": c.Agent, "known": known}}
+	if known {
+		entry.Who = user // a name that is nobody's may be a password in the wrong field
+	}
+	s.o.Audit.Refused(entry)
+	return err
+}
+
+// CheckPassword returns a fault if a password that somebody chose is too weak.
+func (s *Signin) CheckPassword(password string) error {
+	if password == "" {
+		return fault.New(fault.MissingParam, "The password is missing.")
+	}
+	if n := len([]rune(password)); n < s.o.MinPassword {
+		return fault.New(fault.WeakPassword, "The password needs at least %d characters.", s.o.MinPassword)
+	}
+	if len(password) > maxPassword {
+		return fault.New(fault.InvalidParam, "The password is too long.")
+	}
+	return nil
+}
+
+// ChangePassword sets the password of a person who proved who they are. With signOut, all devices but the
+// one in use are signed out and removed.
+func (s *Signin) ChangePassword(ctx context.Context, user id.UserID, device id.DeviceID, password string, signOut bool) error {
+	if err := s.CheckPassword(password); err != nil {
+		return err
+	}
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.accounts.SetPassword(ctx, user, hash, device, signOut)
+}
