@@ -141,6 +141,15 @@ func (d *DB) Position(ctx context.Context) (int64, error) {
 	return p, nil
 }
 
+// Last returns the last committed number of a series, 0 when none was given out.
+func (d *DB) Last(ctx context.Context, s Series) (int64, error) {
+	var n [seriesCount]int64
+	if err := d.QueryRow(ctx, `select stream, leaf from position`).Scan(&n[Stream], &n[Leaf]); err != nil {
+		return 0, fmt.Errorf("read last number: %w", err)
+	}
+	return n[s], nil
+}
+
 // Head returns the committed version and value of a key, ok false when it has none.
 func (d *DB) Head(ctx context.Context, k Key) (version int64, value []byte, ok bool, err error) {
 	err = d.QueryRow(ctx, `select version, value from head where key = $1`, int64(k)).Scan(&version, &value)

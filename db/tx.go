@@ -159,3 +159,6 @@ func (tx *Tx) head(k Key) *head {
 
 // Context is the context for code inside a write function that needs one.
 func (tx *Tx) Context() context.Context { return context.Background() }
+
+// Fail makes the write fail with err, whatever its function returns: for helpers of write functions that return nothing.
+func (tx *Tx) Fail(err error) { tx.fail(err) }

@@ -76,8 +76,9 @@ func writeSecret(path string, content []byte) (string, error) {
 	return f.Name(), nil
 }
 
-// replaceSecret puts content in place of path's at once: a crash leaves the one or the other.
-func replaceSecret(path string, content []byte) error {
+// WriteSecretFile puts content in place of what is at path at once, readable by its owner only: a crash leaves the one or the
+// other, and what it wrote is on disk when it returns.
+func WriteSecretFile(path string, content []byte) error {
 	temporary, err := writeSecret(path, content)
 	if err != nil {
 		return err

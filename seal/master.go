@@ -182,7 +182,7 @@ func formatMasters(list ...*master) []byte {
 
 // keep makes list the master keys of the key file.
 func (m *masters) keep(list ...*master) error {
-	if err := replaceSecret(m.path, formatMasters(list...)); err != nil {
+	if err := WriteSecretFile(m.path, formatMasters(list...)); err != nil {
 		return err
 	}
 	m.mu.Lock()
