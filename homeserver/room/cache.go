@@ -1,0 +1,178 @@
+package room
+
+import (
+	"container/list"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"maunium.net/go/mautrix/id"
+)
+
+// eventCache keeps decoded events by id, the least recently used go first, bounded by their size.
+type eventCache struct {
+	mu    sync.Mutex
+	room  int // bytes left
+	by    map[id.EventID]*list.Element
+	order *list.List // of *Event, the newest in front
+	// pruned are the last redacted events. Who read one from the database just before does not put its
+	// old form back.
+	pruned *lru.Cache[id.EventID, struct{}]
+}
+
+func newEventCache(size int) *eventCache {
+	pruned, err := lru.New[id.EventID, struct{}](1024)
+	if err != nil { // only for sizes <= 0
+		panic(err)
+	}
+	return &eventCache{room: size, by: make(map[id.EventID]*list.Element), order: list.New(), pruned: pruned}
+}
+
+func (c *eventCache) get(want id.EventID) *Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el := c.by[want]; el != nil {
+		c.order.MoveToFront(el)
+		return el.Value.(*Event)
+	}
+	return nil
+}
+
+// add keeps e and returns the event to use: one that is there already stays, so that everybody shares it.
+func (c *eventCache) add(e *Event) *Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el := c.by[e.ID]; el != nil {
+		return el.Value.(*Event)
+	}
+	if e.RedactedBecause == nil && c.pruned.Contains(e.ID) {
+		return e
+	}
+	c.put(e)
+	return e
+}
+
+// redacted keeps the pruned form of an event.
+func (c *eventCache) redacted(e *Event) {
+	c.pruned.Add(e.ID, struct{}{})
+	c.replace(e)
+}
+
+// replace keeps e in the place of what is there.
+func (c *eventCache) replace(e *Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(e.ID)
+	c.put(e)
+}
+
+func (c *eventCache) drop(want id.EventID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(want)
+}
+
+func (c *eventCache) put(e *Event) {
+	c.by[e.ID] = c.order.PushFront(e)
+	c.room -= e.Size()
+	for c.room < 0 && c.order.Len() > 1 {
+		c.remove(c.order.Back().Value.(*Event).ID)
+	}
+}
+
+func (c *eventCache) remove(want id.EventID) {
+	if el := c.by[want]; el != nil {
+		c.order.Remove(el)
+		delete(c.by, want)
+		c.room += el.Value.(*Event).Size()
+	}
+}
+
+// stateCache keeps states by the id of their snapshot.
+type stateCache = lru.Cache[int64, *State]
+
+func newStateCache(n int) *stateCache {
+	c, err := lru.New[int64, *State](n)
+	if err != nil { // only for n <= 0
+		panic(err)
+	}
+	return c
+}
+
+// recent are the newest timeline events of a room: all of them from a position on.
+type recent struct {
+	mu     sync.Mutex
+	from   int64 // complete from this position on; 0 before the room was loaded
+	events []*Event
+}
+
+// recentMax is how many events recent keeps; it is cut to half of that when it is full.
+const recentMax = 128
+
+// add puts an event where its position belongs. Events come in order but for those of other processes.
+func (c *recent) add(e *Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.Pos < c.from {
+		return
+	}
+	i := len(c.events)
+	for i > 0 && c.events[i-1].Pos >= e.Pos {
+		i--
+	}
+	if i < len(c.events) && c.events[i].Pos == e.Pos {
+		c.events[i] = e
+		return
+	}
+	if len(c.events) >= recentMax {
+		cut := recentMax / 2
+		if i < cut {
+			return
+		}
+		c.events = append(make([]*Event, 0, recentMax), c.events[cut:]...)
+		c.from = c.events[0].Pos
+		i -= cut
+	}
+	c.events = append(c.events, nil)
+	copy(c.events[i+1:], c.events[i:])
+	c.events[i] = e
+}
+
+// replace puts the pruned form of an event in its place.
+func (c *recent) replace(e *Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.events) - 1; i >= 0 && c.events[i].Pos >= e.Pos; i-- {
+		if c.events[i].Pos == e.Pos {
+			c.events[i] = e
+		}
+	}
+}
+
+// newest appends events with after < pos <= upTo to dst, newest first, up to limit. complete is the
+// position down to which nothing is missing.
+func (c *recent) newest(dst []*Event, after, upTo int64, limit int) (out []*Event, complete int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.events) - 1; i >= 0 && len(dst) < limit && c.events[i].Pos > after; i-- {
+		if c.events[i].Pos <= upTo {
+			dst = append(dst, c.events[i])
+		}
+	}
+	return dst, c.from
+}
+
+// extend puts older events, newest first, in front when they are next to what is there: all timeline
+// events with from <= pos < until.
+func (c *recent) extend(older []*Event, from, until int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.from != until || len(c.events)+len(older) > recentMax {
+		return
+	}
+	l := make([]*Event, 0, recentMax)
+	for i := len(older) - 1; i >= 0; i-- {
+		l = append(l, older[i])
+	}
+	c.events = append(l, c.events...)
+	c.from = from
+}
