@@ -10,20 +10,39 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
 )
 
 // API holds what the handlers call. The server fills it; a field is named after its package.
 type API struct {
-	ServerName string // of this homeserver
-	Log        *slog.Logger
-	Clock      func() time.Time // nil is time.Now
+	Accounts *account.Accounts
+	Signin   *signin.Signin
+
+	ServerName   string           // of this homeserver
+	PublicURL    string           // where people reach it, without a slash at the end; empty: worked out from the request
+	RoomVersion  id.RoomVersion   // of new rooms
+	RoomVersions []id.RoomVersion // that new rooms may have
+	Log          *slog.Logger
+	Clock        func() time.Time // nil is time.Now
 }
 
 // Routes lists every route of the client-server API, section by section.
 func (a *API) Routes() []rest.Route {
 	return slices.Concat(
 		a.versionsRoutes(),
+		a.wellknownRoutes(),
+		a.capabilitiesRoutes(),
+		a.registerRoutes(),
+		a.loginRoutes(),
+		a.logoutRoutes(),
+		a.accountRoutes(),
+		a.devicesRoutes(),
+		a.profileRoutes(),
+		a.accountDataRoutes(),
+		a.filtersRoutes(),
+		a.userDirectoryRoutes(),
 	)
 }
 

@@ -1,0 +1,129 @@
+package clientapi
+
+import (
+	"net/http"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/access"
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/rest"
+)
+
+// accountRoutes serves "Account management", "Current account information" and the locking of accounts
+// by administrators.
+func (a *API) accountRoutes() []rest.Route {
+	const base = "/_matrix/client/v3/account/"
+	routes := []rest.Route{
+		{Method: http.MethodGet, Path: base + "whoami", Access: access.UserOrGuest, Handle: a.whoami},
+		{Method: http.MethodPost, Path: base + "password", Access: access.User, Limit: rest.SigningIn, Handle: a.changePassword},
+		{Method: http.MethodPost, Path: base + "deactivate", Access: access.User, Limit: rest.SigningIn, Handle: a.deactivate},
+		{Method: http.MethodGet, Path: base + "3pid", Access: access.User, Handle: a.threepids},
+		{Method: http.MethodGet, Path: "/_matrix/client/v1/admin/lock/{userId}", Access: access.Admin, Handle: a.locked},
+		{Method: http.MethodPut, Path: "/_matrix/client/v1/admin/lock/{userId}", Access: access.Admin, Handle: a.lock},
+	}
+	for _, path := range []string{"password/email/requestToken", "password/msisdn/requestToken", "3pid/email/requestToken", "3pid/msisdn/requestToken"} {
+		routes = append(routes, rest.Route{Method: http.MethodPost, Path: base + path, Access: access.Public, Handle: noThreepid})
+	}
+	for _, path := range []string{"3pid", "3pid/add", "3pid/bind", "3pid/unbind", "3pid/delete"} {
+		routes = append(routes, rest.Route{Method: http.MethodPost, Path: base + path, Access: access.User, Handle: noThreepid})
+	}
+	return routes
+}
+
+func (a *API) whoami(r *rest.Request) (any, error) {
+	return struct {
+		UserID   id.UserID   `json:"user_id"`
+		DeviceID id.DeviceID `json:"device_id,omitempty"`
+		Guest    bool        `json:"is_guest"`
+	}{r.Who.User, r.Who.Device, r.Who.Guest}, nil
+}
+
+func (a *API) changePassword(r *rest.Request) (any, error) {
+	var body struct {
+		NewPassword string `json:"new_password"`
+		SignOut     *bool  `json:"logout_devices"`
+	}
+	if err := r.OptionalJSON(&body); err != nil {
+		return nil, err
+	}
+	if body.NewPassword != "" {
+		if err := a.Signin.CheckPassword(body.NewPassword); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.interactive(r); err != nil {
+		return nil, err
+	}
+	signOut := body.SignOut == nil || *body.SignOut
+	return nil, a.Signin.ChangePassword(r.Context(), r.Who.User, r.Who.Device, body.NewPassword, signOut)
+}
+
+func (a *API) deactivate(r *rest.Request) (any, error) {
+	var body struct {
+		Erase bool `json:"erase"`
+	}
+	if err := r.OptionalJSON(&body); err != nil {
+		return nil, err
+	}
+	if err := a.interactive(r); err != nil {
+		return nil, err
+	}
+	if err := a.Accounts.Deactivate(r.Context(), r.Who.User, r.Who.Device, body.Erase); err != nil {
+		return nil, err
+	}
+	return map[string]string{"id_server_unbind_result": "success"}, nil
+}
+
+func (a *API) threepids(*rest.Request) (any, error) {
+	return map[string]any{"threepids": []string{}}, nil
+}
+
+// lockable is the account that an administrator locks, which is somebody else's and of this server.
+func (a *API) lockable(r *rest.Request) (account.User, error) {
+	user := id.UserID(r.Param("userId"))
+	switch {
+	case !a.Accounts.Local(user):
+		return account.User{}, fault.New(fault.InvalidParam, "This is no user of this server.")
+	case user == r.Who.User:
+		return account.User{}, fault.New(fault.Forbidden, "Administrators cannot lock themselves.")
+	}
+	u, err := a.Accounts.User(r.Context(), user)
+	if err == nil && u.Admin {
+		err = fault.New(fault.Forbidden, "Administrators cannot be locked.")
+	}
+	return u, err
+}
+
+func (a *API) locked(r *rest.Request) (any, error) {
+	u, err := a.lockable(r)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]bool{"locked": u.State == account.Locked}, nil
+}
+
+func (a *API) lock(r *rest.Request) (any, error) {
+	var body struct {
+		Locked *bool `json:"locked"`
+	}
+	if err := r.JSON(&body); err != nil {
+		return nil, err
+	}
+	if body.Locked == nil {
+		return nil, fault.New(fault.MissingParam, "locked is missing.")
+	}
+	u, err := a.lockable(r)
+	if err != nil {
+		return nil, err
+	}
+	state := account.Active
+	if *body.Locked {
+		state = account.Locked
+	}
+	if err := a.Accounts.SetState(r.Context(), u.ID, r.Who.User, state); err != nil {
+		return nil, err
+	}
+	return map[string]bool{"locked": *body.Locked}, nil
+}
