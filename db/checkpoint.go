@@ -4,41 +4,67 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
+	"sync/atomic"
 	"time"
 )
 
-// checkpointer moves SQLite's write-ahead log into the database file, beside the
-// lane instead of inside its commits.
+// checkpointer moves SQLite's log into the database file beside the lane. What
+// was committed meanwhile is left; the lane moves this rest itself, so that
+// SQLite can start the log anew with the next commit instead of growing it forever.
 type checkpointer struct {
 	d     *DB
-	path  string
+	wal   *walState
 	db    *sql.DB
 	kick  chan struct{}
+	rest  atomic.Bool  // the lane has a rest to move
+	next  atomic.Int64 // size of the log at which to work again
 	ended chan struct{}
 	stop  context.CancelFunc
 }
 
-// checkpointAt is the size of the log, in bytes, at which it is moved.
-const checkpointAt = 8 << 20
+const (
+	// checkpointAt is the size of the log, in bytes, at which it is moved. A page that many
+	// commits change is then moved once. The log is read at a start after a crash.
+	checkpointAt = 16 << 20
+	// checkpointAgain is how much the log may grow before a checkpoint that readers cut short is tried again.
+	checkpointAgain = 4 << 20
+)
 
-func startCheckpointer(d *DB, path string) (*checkpointer, error) {
-	db, err := sql.Open("sqlite", sqliteAddress(path, "synchronous(FULL)", "secure_delete(1)", "wal_autocheckpoint(0)"))
+func startCheckpointer(d *DB, address string, wal *walState) (*checkpointer, error) {
+	db, err := sql.Open("sqlite", address)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open the checkpoint connection: %w", err)
 	}
 	db.SetMaxOpenConns(1)
 	ctx, stop := context.WithCancel(context.Background())
-	c := &checkpointer{d: d, path: path, db: db, kick: make(chan struct{}, 1), ended: make(chan struct{}), stop: stop}
+	c := &checkpointer{d: d, wal: wal, db: db, kick: make(chan struct{}, 1), ended: make(chan struct{}), stop: stop}
+	c.next.Store(checkpointAt)
 	go c.run(ctx)
 	return c, nil
 }
 
 // committed is called by the lane after each commit.
 func (c *checkpointer) committed(e *sqliteEngine) {
-	select {
-	case c.kick <- struct{}{}:
-	default:
+	size := c.wal.size.Load()
+	if c.rest.Load() {
+		start := time.Now()
+		if err := e.run("pragma wal_checkpoint(passive)"); err != nil {
+			c.d.log.Error("checkpoint failed", "error", err)
+		}
+		c.d.metrics.checkpoints.Observe(time.Since(start).Seconds())
+		c.next.Store(size + checkpointAgain) // in case readers cut it short
+		c.rest.Store(false)
+		return
+	}
+	if size < checkpointAt {
+		c.next.Store(checkpointAt)
+		return
+	}
+	if size >= c.next.Load() {
+		select {
+		case c.kick <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -50,8 +76,7 @@ func (c *checkpointer) run(ctx context.Context) {
 			return
 		case <-c.kick:
 		}
-		st, err := os.Stat(c.path + "-wal")
-		if err != nil || st.Size() < checkpointAt {
+		if c.rest.Load() || c.wal.size.Load() < c.next.Load() {
 			continue
 		}
 		start := time.Now()
@@ -59,6 +84,7 @@ func (c *checkpointer) run(ctx context.Context) {
 			c.d.log.Error("checkpoint failed", "error", err)
 		}
 		c.d.metrics.checkpoints.Observe(time.Since(start).Seconds())
+		c.rest.Store(true)
 	}
 }
 

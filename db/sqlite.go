@@ -37,8 +37,11 @@ type sqliteEngine struct {
 // maxHeads bounds the heads kept in memory.
 const maxHeads = 1 << 16
 
-func sqliteAddress(path string, pragmas ...string) string {
+func sqliteAddress(path, vfs string, pragmas ...string) string {
 	q := url.Values{}
+	if vfs != "" {
+		q.Set("vfs", vfs)
+	}
 	for _, p := range append([]string{"busy_timeout(5000)", "foreign_keys(1)"}, pragmas...) {
 		q.Add("_pragma", p)
 	}
@@ -59,8 +62,20 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (engine, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	writes, err := sql.Open("sqlite", sqliteAddress(path, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)",
-		"wal_autocheckpoint(0)", "cache_size(-65536)", "temp_store(MEMORY)"))
+	if path, err = filepath.EvalSymlinks(path); err != nil { // as SQLite does
+		return nil, fmt.Errorf("open %s: %w", o.Path, err)
+	}
+	wal, vfs, err := registerWAL(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	d.stop = append(d.stop, func() error { forgetWAL(path); return nil })
+	autoCheckpoint := "0"
+	if vfs == "" {
+		autoCheckpoint = "1000"
+	}
+	pragmas := []string{"synchronous(FULL)", "secure_delete(1)", "wal_autocheckpoint(" + autoCheckpoint + ")", "temp_store(MEMORY)"}
+	writes, err := sql.Open("sqlite", sqliteAddress(path, vfs, append(pragmas, "journal_mode(WAL)", "cache_size(-16384)")...))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -71,7 +86,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (engine, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	d.stop = append(d.stop, conn.Close)
-	if err := verifyPragmas(ctx, conn); err != nil {
+	if err := verifyPragmas(ctx, conn, autoCheckpoint); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	if err := migrate(ctx, conn, sqliteDialect); err != nil {
@@ -87,24 +102,26 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (engine, error) {
 	if readers == 0 {
 		readers = max(4, 2*runtime.NumCPU())
 	}
-	d.reads, err = sql.Open("sqlite", sqliteAddress(path, "query_only(1)", "cache_size(-8192)", "temp_store(MEMORY)"))
+	d.reads, err = sql.Open("sqlite", sqliteAddress(path, "", "query_only(1)", "cache_size(-8192)", "temp_store(MEMORY)"))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	d.reads.SetMaxOpenConns(readers)
 	d.reads.SetMaxIdleConns(readers)
 	d.stop = append(d.stop, d.reads.Close)
-	if e.wal, err = startCheckpointer(d, path); err != nil {
-		return nil, err
+	if vfs != "" {
+		if e.wal, err = startCheckpointer(d, sqliteAddress(path, vfs, pragmas...), wal); err != nil {
+			return nil, err
+		}
+		d.stop = append(d.stop, e.wal.close)
 	}
-	d.stop = append(d.stop, e.wal.close)
 	return e, nil
 }
 
 // verifyPragmas reads back what durability and correctness rest on.
-func verifyPragmas(ctx context.Context, conn *sql.Conn) error {
+func verifyPragmas(ctx context.Context, conn *sql.Conn, autoCheckpoint string) error {
 	for _, p := range []struct{ name, want string }{
-		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"secure_delete", "1"}, {"wal_autocheckpoint", "0"},
+		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"secure_delete", "1"}, {"wal_autocheckpoint", autoCheckpoint},
 	} {
 		var got string
 		if err := conn.QueryRowContext(ctx, "pragma "+p.name).Scan(&got); err != nil {
@@ -231,7 +248,9 @@ func (e *sqliteEngine) commit(b *batch) error {
 			e.keep(k, h)
 		}
 	}
-	e.wal.committed(e)
+	if e.wal != nil {
+		e.wal.committed(e)
+	}
 	return nil
 }
 

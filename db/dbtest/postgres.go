@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -29,6 +30,7 @@ type cluster struct {
 	base     *url.URL
 	admin    *sql.DB
 	template string
+	keeper   int      // process id
 	stdin    *os.File // open as long as this process lives: the cluster ends with it
 }
 
@@ -169,6 +171,7 @@ func (c *cluster) launch() error {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	read.Close()
+	c.keeper = sh.Process.Pid
 	go sh.Wait()
 	c.stdin = write
 	c.base = &url.URL{Scheme: "postgres", User: url.User("myelin"), RawQuery: url.Values{"host": {dir}}.Encode()}
@@ -211,4 +214,41 @@ func unprivileged() (uid, gid uint32, err error) {
 		}
 	}
 	return 0, 0, fmt.Errorf("find an unprivileged user to run PostgreSQL: %w", err)
+}
+
+// PostgresCPU is the processor time that the throw-away cluster has used so far,
+// 0 when the cluster is not ours.
+func PostgresCPU() time.Duration {
+	if running == nil || running.keeper == 0 {
+		return 0
+	}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	parent, ticks := map[int]int{}, map[int]int64{}
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		_, rest, ok := strings.Cut(string(b), ") ")
+		f := strings.Fields(rest)
+		if !ok || len(f) < 15 {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		parent[pid], _ = strconv.Atoi(f[1])
+		for _, field := range f[11:15] { // own and waited-for children's user and system time
+			n, _ := strconv.ParseInt(field, 10, 64)
+			ticks[pid] += n
+		}
+	}
+	var sum int64
+	for pid, n := range ticks {
+		for up := pid; up > 1; up = parent[up] {
+			if up == running.keeper {
+				sum += n
+				break
+			}
+		}
+	}
+	return time.Duration(sum) * time.Second / 100
 }
