@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/myelin-health/myelin/matrix/event"
@@ -105,28 +106,24 @@ func (c *check) levelMap(raw []byte, valid func(key string) bool) bool {
 	return isObject && good
 }
 
-// levelChanges calls f for every entry that differs between two objects of levels.
-// Was is nil for an added entry, is for a removed one.
+// levelChanges calls f for every entry that differs between two objects of levels, in
+// the order of their keys. Was is nil for an added entry, is for a removed one.
 func levelChanges(v id.RoomVersion, old, now []byte, f func(key string, was, is *int64) error) error {
 	before, after := readLevels[string](v, old), readLevels[string](v, now)
-	for key, was := range before {
-		is, kept := after[key]
-		if kept && is == was {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(before)), maps.Keys(after))
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		var was, is *int64
+		if n, ok := before[key]; ok {
+			was = &n
+		}
+		if n, ok := after[key]; ok {
+			is = &n
+		}
+		if was != nil && is != nil && *was == *is {
 			continue
 		}
-		next := &is
-		if !kept {
-			next = nil
-		}
-		if err := f(key, &was, next); err != nil {
-			return err
-		}
-	}
-	for key, is := range after {
-		if _, had := before[key]; had {
-			continue
-		}
-		if err := f(key, nil, &is); err != nil {
+		if err := f(key, was, is); err != nil {
 			return err
 		}
 	}
