@@ -91,7 +91,7 @@ func (rs *Rooms) write(ctx context.Context, roomID id.RoomID, name string, plan 
 	for range maxTries {
 		r, err := rs.hold(ctx, roomID)
 		if err != nil {
-			return nil, err
+			return nil, hidden(err)
 		}
 		b := rs.begin(ctx, r, name)
 		err = plan(b)

@@ -21,7 +21,7 @@ const (
 	historyUnknown int64 = iota
 	historyOpen          // it was always shared or world_readable
 	historyClosed        // it was not
-	historyMask = 3
+	historyMask    = 3
 )
 
 // forgetHistory says that the visibility of the history changed.
