@@ -128,7 +128,14 @@ func (s *Server) serve(r *Request) (answer any, err error) {
 			err = s.panicked(r, p)
 		}
 	}()
-	return r.e.Handle(r)
+	answer, err = r.e.Handle(r)
+	if r.e.Long && err == nil && !r.Who.Nobody() {
+		// The caller may have been signed out while it waited.
+		if _, err := s.o.Authenticate(r.Context(), bearer(r.Request)); err != nil {
+			return nil, err
+		}
+	}
+	return answer, err
 }
 
 // allow authenticates, asks access and takes from the rate limit.
@@ -156,7 +163,7 @@ func (s *Server) authenticate(r *Request) error {
 	if token := bearer(r.Request); token != "" {
 		who, err := s.o.Authenticate(r.Context(), token)
 		if err != nil {
-			return err
+			return s.badToken(r, err)
 		}
 		r.Who = who
 	}
@@ -175,6 +182,17 @@ func (s *Server) authenticate(r *Request) error {
 		s.o.Seen(r.Who, r.Addr(), r.UserAgent())
 	}
 	return nil
+}
+
+// badToken is the answer to a token that is no good; who tries many is asked to wait.
+func (s *Server) badToken(r *Request, err error) error {
+	if _, told := fault.As(err); told && s.limits != nil {
+		if wait := s.limits.take(Ordinary, "bad token "+Network(r.Addr())); wait > 0 {
+			s.metrics.limited.WithLabelValues(Ordinary.String()).Inc()
+			return fault.After(wait)
+		}
+	}
+	return err
 }
 
 // bearer finds the access token: in the header, or in the query string as older clients send it.
