@@ -4,6 +4,7 @@
 package clientapi
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/e2ee"
+	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
 )
@@ -19,6 +22,12 @@ import (
 type API struct {
 	Accounts *account.Accounts
 	Signin   *signin.Signin
+	E2EE     *e2ee.Keys
+	Media    *media.Media
+
+	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
+	// are no longer of interest. It is the feed's.
+	DeviceLists func(ctx context.Context, user id.UserID, from, to string) (changed, left []id.UserID, err error)
 
 	ServerName   string           // of this homeserver
 	PublicURL    string           // where people reach it, without a slash at the end; empty: worked out from the request
@@ -43,6 +52,11 @@ func (a *API) Routes() []rest.Route {
 		a.accountDataRoutes(),
 		a.filtersRoutes(),
 		a.userDirectoryRoutes(),
+		a.keysRoutes(),
+		a.crossSigningRoutes(),
+		a.keyBackupRoutes(),
+		a.dehydratedRoutes(),
+		a.mediaRoutes(),
 	)
 }
 

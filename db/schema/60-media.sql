@@ -1,0 +1,22 @@
+-- Uploaded files, written by homeserver/media only. What says "sealed" is encrypted under the data key of user_id.
+
+create table media (
+    media_id   text   not null primary key,
+    user_id    text   not null, -- who uploaded it
+    created    bigint not null, -- milliseconds
+    expires    bigint not null, -- milliseconds: a reserved id that was not filled by then is free; 0 when filled
+    file       text   not null, -- name below the media folder; empty until it is filled
+    size       bigint not null, -- bytes of content
+    meta       bytea  not null  -- sealed JSON: name and content type; empty until it is filled
+);
+create index media_pending on media (user_id, expires);
+create index media_file on media (file);
+
+-- Who has read which file on which day (days since 1970), so that the audit log says so once.
+create table media_reads (
+    day        bigint not null,
+    media_id   text   not null,
+    user_id    text   not null,
+    device_id  text   not null,
+    primary key (day, media_id, user_id, device_id)
+);
