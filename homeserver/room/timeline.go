@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/fault"
 )
 
 // Member is a user's place in a room.
@@ -324,3 +326,22 @@ func (r *Room) advance(pos int64) {
 		}
 	}
 }
+
+// Event returns a timeline event of a room, a fault of kind NotFound when there is none. It does not check
+// who may see it: see Sight.
+func (rs *Rooms) Event(ctx context.Context, roomID id.RoomID, want id.EventID) (*Event, error) {
+	r, err := rs.Get(ctx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	e, err := rs.event(ctx, r, want)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil || e.Kind != Timeline {
+		return nil, errNoEvent
+	}
+	return e, nil
+}
+
+var errNoEvent = fault.New(fault.NotFound, "There is no such event.")
