@@ -4,6 +4,7 @@ import { BrowserAccount } from "./client/BrowserAccount.ts";
 import { AppView } from "./features/AppView.tsx";
 import { WordsProvider } from "./i18n/words.tsx";
 import { type App } from "./store/App.ts";
+import { Drafts } from "./store/Drafts.ts";
 import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";
 import "./styles/tokens.css";
@@ -17,6 +18,7 @@ const app: App = {
     return account.homeserver;
   },
   outbox: account.outbox,
+  drafts: new Drafts(),
   preferences: new Preferences(localStorage),
   route: new Route({
     get path() {

@@ -3,12 +3,11 @@ import { type Homeserver } from "../store/Homeserver.ts";
 import { Outbox } from "../store/Outbox.ts";
 import { Store } from "../store/Store.ts";
 import { type Connection as ConnectionState, type Demo, type OutboxEntry, type Person, type RoomId, type RoomSummary, type Session, type SignInFault, type Trust } from "../store/model.ts";
-import { Connection } from "./Connection.ts";
-import { localPart } from "./events.ts";
+import { type Connection } from "./Connection.ts";
 import { SealedShelf } from "./shelf.ts";
 import { TabLock } from "./tab.ts";
 import { Vault } from "./vault.ts";
-import { loadDemo, signIn, SignInRefused, type Credentials } from "./wire.ts";
+import { loadDemo, localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
 
 /** The account of this browser: who is signed in, and the connection that goes with it. Fills the stores it holds. */
 export class BrowserAccount implements Account {
@@ -81,6 +80,7 @@ export class BrowserAccount implements Account {
 
   async signOut(): Promise<void> {
     this.outbox.stop();
+    this.session.set({ phase: "starting" });
     await this.#open?.close(true);
     this.#open = undefined;
     await this.#forget();
@@ -119,10 +119,14 @@ export class BrowserAccount implements Account {
     await vault.write("ended", false);
     const me: Person = { id: credentials.user, name: localPart(credentials.user) };
     this.session.set({ phase: "opening", me });
+    const { Connection } = await import("./Connection.ts"); // the SDK is most of the app: sign-in does not wait for it
     const connection = new Connection(credentials, this, {
       onReady: (person) => {
         this.session.set({ phase: "open", me: person, device: credentials.device });
         void this.outbox.start();
+      },
+      onName: (name) => {
+        this.session.update((now) => (now.phase === "open" ? { ...now, me: { ...now.me, name } } : now));
       },
       onSignedOut: (soft) => {
         void this.#ended(soft);
@@ -144,20 +148,20 @@ export class BrowserAccount implements Account {
   /** The server ended the session. A soft end keeps the keys for when the same person comes back. */
   async #ended(soft: boolean): Promise<void> {
     this.outbox.stop();
+    this.session.set({ phase: "signedOut", ended: true });
     await this.#open?.close(false);
     this.#open = undefined;
     const vault = await this.#vaultNow();
     if (soft) await vault.write("ended", true);
     else await this.#forget();
     this.rooms.set([]);
-    this.session.set({ phase: "signedOut", ended: true });
   }
 
   readonly #lost = (): void => {
     this.outbox.stop();
+    this.session.set({ phase: "elsewhere" });
     void this.#open?.close(false);
     this.#open = undefined;
-    this.session.set({ phase: "elsewhere" });
   };
 
   /** Throws away everything this browser keeps about the account. */

@@ -3,14 +3,13 @@ import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrder
 import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
 import { type Readable, type Store } from "../store/Store.ts";
 import { type Connection as ConnectionState, type MediaSource, type OutboxContent, type OutboxEntry, type Person, type RoomId, type RoomSummary, type Timeline, type Trust } from "../store/model.ts";
-import { localPart } from "./events.ts";
 import { Media } from "./media.ts";
 import { preparePicture } from "./picture.ts";
 import { refusing, toRefusal } from "./refusal.ts";
 import { directPeople, RoomFeed, roomName } from "./rooms.ts";
 import { TimelineFeed } from "./timeline.ts";
 import { establishTrust } from "./trust.ts";
-import { type Credentials } from "./wire.ts";
+import { localPart, type Credentials } from "./wire.ts";
 
 /** The stores that a connection fills. */
 export interface Filled {
@@ -22,6 +21,8 @@ export interface Filled {
 export interface ConnectionEvents {
   /** The first sync is here: there is something to show. */
   onReady(me: Person): void;
+  /** The person's own name, when the server knows one. */
+  onName(name: string): void;
   /** The server no longer takes the token. `soft`: the device may come back with the password. */
   onSignedOut(soft: boolean): void;
   /** Talking to the server works again. */
@@ -170,7 +171,7 @@ export class Connection implements Homeserver {
     return this.#media.get(source);
   }
 
-  preparePicture(file: File): Promise<OutboxContent | undefined> {
+  preparePicture(file: File): ReturnType<Homeserver["preparePicture"]> {
     return preparePicture(file);
   }
 
@@ -285,7 +286,10 @@ export class Connection implements Homeserver {
         const wasAway = connection.snapshot !== "online";
         connection.set("online");
         this.#becomeReady(password);
-        if (wasAway) this.#events.onBack();
+        if (wasAway) {
+          this.#media.retryFailed();
+          this.#events.onBack();
+        }
         return;
       }
       case SyncState.Reconnecting:
@@ -303,8 +307,15 @@ export class Connection implements Homeserver {
     if (this.#ready) return;
     this.#ready = true;
     const id = this.#client.getSafeUserId();
-    const name = this.#client.getUser(id)?.displayName;
-    this.#events.onReady({ id, name: name ?? localPart(id) });
+    this.#events.onReady({ id, name: this.#client.getUser(id)?.displayName ?? localPart(id) });
+    this.#client.getProfileInfo(id, "displayname").then(
+      ({ displayname }) => {
+        if (typeof displayname === "string" && displayname !== "") this.#events.onName(displayname);
+      },
+      () => {
+        // The id does until the next start.
+      },
+    );
     this.#filled.trust.set("settingUp");
     establishTrust(this.#client, password).then(
       (trust) => {

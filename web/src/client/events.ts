@@ -2,15 +2,12 @@ import { EventType, MsgType, RelationType, type MatrixEvent, type Room } from "m
 import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
 
 import { type EncryptedFile, type MediaSource, type MessageBody, type Note, type Person, type TimelineItem } from "../store/model.ts";
+import { localPart } from "./wire.ts";
 
 /** A member of a room by name; the local part of the id for somebody without one. */
 export function personIn(room: Room, id: string): Person {
   const name = room.getMember(id)?.rawDisplayName;
   return { id, name: name === undefined || name === "" || name === id ? localPart(id) : name };
-}
-
-export function localPart(id: string): string {
-  return id.replace(/^@/, "").split(":")[0] ?? id;
 }
 
 /** What a person sees of an event; undefined for everything that is not shown by itself. */

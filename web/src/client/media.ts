@@ -11,7 +11,7 @@ const drawable = new Set(["image/jpeg", "image/png", "image/gif", "image/webp", 
 /** Files of this session: fetched once, opened, held as blob: addresses until the page goes. */
 export class Media {
   readonly #client: MatrixClient;
-  readonly #held = new Map<string, Store<MediaState>>();
+  readonly #held = new Map<string, { readonly source: MediaSource; readonly store: Store<MediaState> }>();
 
   constructor(client: MatrixClient) {
     this.#client = client;
@@ -19,19 +19,18 @@ export class Media {
 
   get(source: MediaSource): Readable<MediaState> {
     const held = this.#held.get(source.url);
-    if (held !== undefined && held.snapshot.state !== "failed") return held;
-    const store = held ?? new Store<MediaState>({ state: "loading" });
-    store.set({ state: "loading" });
-    this.#held.set(source.url, store);
-    void this.#load(source).then(
-      (url) => {
-        store.set({ state: "ready", url });
-      },
-      () => {
-        store.set({ state: "failed" });
-      },
-    );
+    if (held !== undefined) return held.store;
+    const store = new Store<MediaState>({ state: "loading" });
+    this.#held.set(source.url, { source, store });
+    this.#start(source, store);
     return store;
+  }
+
+  /** Fetches again what could not be fetched: the server is back. */
+  retryFailed(): void {
+    for (const { source, store } of this.#held.values()) {
+      if (store.snapshot.state === "failed") this.#start(source, store);
+    }
   }
 
   /** Encrypts and uploads a file; what a message says about it. */
@@ -51,10 +50,22 @@ export class Media {
 
   /** Drops every opened file. */
   forget(): void {
-    for (const store of this.#held.values()) {
+    for (const { store } of this.#held.values()) {
       if (store.snapshot.state === "ready") URL.revokeObjectURL(store.snapshot.url);
     }
     this.#held.clear();
+  }
+
+  #start(source: MediaSource, store: Store<MediaState>): void {
+    store.set({ state: "loading" });
+    this.#load(source).then(
+      (url) => {
+        store.set({ state: "ready", url });
+      },
+      () => {
+        store.set({ state: "failed" });
+      },
+    );
   }
 
   async #load(source: MediaSource): Promise<string> {

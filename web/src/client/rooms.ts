@@ -1,8 +1,9 @@
 import { ClientEvent, MatrixEventEvent, NotificationCountType, RoomEvent, RoomMemberEvent, RoomStateEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
 
-import { Store } from "../store/Store.ts";
+import { type Store } from "../store/Store.ts";
 import { type LastLine, type Person, type RoomId, type RoomSummary } from "../store/model.ts";
-import { bodyOf, localPart, personIn } from "./events.ts";
+import { bodyOf, personIn } from "./events.ts";
+import { localPart } from "./wire.ts";
 
 /** Keeps the room list in step with the SDK: rooms that changed are summed up again, at most once per turn. */
 export class RoomFeed {
@@ -30,9 +31,6 @@ export class RoomFeed {
     client.on(RoomEvent.MyMembership, room);
     client.on(RoomEvent.Receipt, (_event, at) => {
       room(at);
-    });
-    client.on(RoomEvent.UnreadNotifications, () => {
-      this.#touchAll(); // says which counts, not which room
     });
     client.on(RoomEvent.Redaction, (_event, at) => {
       room(at);

@@ -72,6 +72,7 @@ function decode(bytes: Uint8Array<ArrayBuffer>): OutboxEntry {
     at += size;
     return blob;
   });
-  const { parts: _, ...rest } = content;
-  return { ...kept, event: kept.event, content: { ...rest, picture: picture ?? new Blob(), thumbnail } };
+  const { kind, name, width, height, thumbnailWidth, thumbnailHeight } = content;
+  const opened = { kind, name, width, height, thumbnailWidth, thumbnailHeight, picture: picture ?? new Blob(), thumbnail };
+  return { ...kept, event: kept.event, content: opened };
 }

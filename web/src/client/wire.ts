@@ -77,6 +77,11 @@ function faultOf(status: number, code: unknown): SignInFault {
   return "other";
 }
 
+/** "anna" of "@anna:example.org". */
+export function localPart(id: string): string {
+  return id.replace(/^@/, "").split(":")[0] ?? id;
+}
+
 /** What somebody sees in their list of devices. */
 export function deviceName(agent: string): string {
   const browser = /Firefox/.test(agent) ? "Firefox" : /Edg/.test(agent) ? "Edge" : /Chrome/.test(agent) ? "Chrome" : /Safari/.test(agent) ? "Safari" : "web";

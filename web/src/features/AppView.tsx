@@ -5,7 +5,7 @@ import { useSnapshot } from "../ui/useSnapshot.ts";
 import { BrokenView, ElsewhereView } from "./gate/GateView.tsx";
 import { ShellView } from "./shell/ShellView.tsx";
 import { SignInView } from "./signin/SignInView.tsx";
-import { AppContext } from "./useViewModel.ts";
+import { AppContext } from "./context.ts";
 
 /** Chooses the screen by where the person stands between opening the page and reading messages. */
 export function AppView({ app }: { readonly app: App }): ReactNode {

@@ -1,4 +1,5 @@
 import { type Account } from "./Account.ts";
+import { type Drafts } from "./Drafts.ts";
 import { type Homeserver } from "./Homeserver.ts";
 import { type Outbox } from "./Outbox.ts";
 import { type Preferences } from "./Preferences.ts";
@@ -11,6 +12,7 @@ export interface App {
   readonly account: Account;
   readonly homeserver: Homeserver;
   readonly outbox: Outbox;
+  readonly drafts: Drafts;
   readonly preferences: Preferences;
   readonly route: Route;
   readonly session: Readable<Session>;

@@ -17,7 +17,7 @@ export interface Homeserver {
   timeline(room: RoomId): Readable<Timeline> | undefined;
   media(source: MediaSource): Readable<MediaState>;
   /** A picture without its place and camera, with a thumbnail; undefined when it cannot be read. */
-  preparePicture(file: File): Promise<OutboxContent | undefined>;
+  preparePicture(file: File): Promise<Extract<OutboxContent, { kind: "picture" }> | undefined>;
   /** Loads older messages of a room into its timeline. */
   loadOlder(room: RoomId): Promise<void>;
   /** Says that everything up to this item has been seen. */

@@ -3,7 +3,7 @@ import { type ReactNode } from "react";
 import { useWords } from "../../i18n/words.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Logo } from "../../ui/Logo.tsx";
-import { useApp } from "../useViewModel.ts";
+import { useApp } from "../context.ts";
 import styles from "./GateView.module.css";
 
 export function ElsewhereView(): ReactNode {

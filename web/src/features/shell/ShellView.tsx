@@ -1,2 +1,99 @@
-import { type ReactNode } from "react";
-export function ShellView(): ReactNode { return <main />; }
+import { type ReactNode, useEffect } from "react";
+
+import { type Word, useWords } from "../../i18n/words.tsx";
+import { type Place } from "../../store/Route.ts";
+import { Empty } from "../../ui/Empty.tsx";
+import { Icon, type IconName } from "../../ui/Icon.tsx";
+import { Logo } from "../../ui/Logo.tsx";
+import { InboxView } from "../inbox/InboxView.tsx";
+import { Link } from "../Link.tsx";
+import { MeView } from "../me/MeView.tsx";
+import { PeopleView } from "../people/PeopleView.tsx";
+import { RoomView } from "../room/RoomView.tsx";
+import { useViewModel } from "../context.ts";
+import styles from "./ShellView.module.css";
+import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
+
+/** The frame around every screen: where one is, how to get elsewhere, and whether the server is there. */
+export function ShellView(): ReactNode {
+  const { t } = useWords();
+  const [model, now] = useViewModel((app) => new ShellViewModel(app));
+  const { place } = now;
+  useEffect(() => {
+    document.title = now.unread > 0 ? `(${String(now.unread)}) ${t("app.name")}` : t("app.name");
+  }, [now.unread, t]);
+  return (
+    <div className={styles["shell"]} data-place={place.at}>
+      <a className={styles["skip"]} href="#content">
+        {t("app.skip")}
+      </a>
+      <div className={styles["bars"]}>
+        {now.demo && <p className={styles["demo"]}>{t("app.demoNote")}</p>}
+        <div role="status">{now.bar !== undefined && <ConnectionBar bar={now.bar} onRetry={model.retry} />}</div>
+      </div>
+      <Navigation place={place} unread={now.unread} />
+      <div className={styles["list"]}>{place.at === "people" ? <PeopleView /> : <InboxView />}</div>
+      <main id="content" className={styles["main"]} tabIndex={-1}>
+        <Content place={place} />
+      </main>
+    </div>
+  );
+}
+
+function Content({ place }: { readonly place: Place }): ReactNode {
+  const { t } = useWords();
+  switch (place.at) {
+    case "room":
+      return <RoomView key={place.room} room={place.room} />;
+    case "me":
+      return <MeView />;
+    case "inbox":
+    case "people":
+      return <Empty title={t("inbox.choose")} text={t("inbox.chooseText")} />;
+  }
+}
+
+function ConnectionBar({ bar, onRetry }: { readonly bar: NonNullable<ShellSnapshot["bar"]>; readonly onRetry: () => void }): ReactNode {
+  const { t } = useWords();
+  const words: Word = bar.kind === "offline" ? "connection.offline" : "connection.unreachable";
+  return (
+    <div className={styles["connection"]}>
+      <Icon name="offline" size={18} />
+      <span>{t(words, { waiting: bar.waiting })}</span>
+      <button type="button" onClick={onRetry}>
+        {t("connection.retry")}
+      </button>
+    </div>
+  );
+}
+
+const places: readonly { readonly to: Place; readonly icon: IconName; readonly word: Word }[] = [
+  { to: { at: "inbox" }, icon: "inbox", word: "nav.inbox" },
+  { to: { at: "people" }, icon: "write", word: "nav.people" },
+  { to: { at: "me" }, icon: "person", word: "nav.me" },
+];
+
+function Navigation({ place, unread }: { readonly place: Place; readonly unread: number }): ReactNode {
+  const { t } = useWords();
+  const here = place.at === "room" ? "inbox" : place.at;
+  return (
+    <nav className={styles["rail"]} aria-label={t("nav.label")}>
+      <span className={styles["mark"]}>
+        <Logo size={36} />
+      </span>
+      <ul>
+        {places.map(({ to, icon, word }) => (
+          <li key={to.at}>
+            <Link to={to} aria-current={here === to.at ? "page" : undefined}>
+              <span className={styles["navIcon"]}>
+                <Icon name={icon} size={22} />
+                {to.at === "inbox" && unread > 0 && <span className={styles["dot"]} />}
+              </span>
+              {t(word)}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

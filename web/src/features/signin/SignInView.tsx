@@ -7,7 +7,7 @@ import { Button } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { Logo } from "../../ui/Logo.tsx";
 import { TextField } from "../../ui/TextField.tsx";
-import { useViewModel } from "../useViewModel.ts";
+import { useViewModel } from "../context.ts";
 import styles from "./SignInView.module.css";
 import { SignInViewModel } from "./SignInViewModel.ts";
 

@@ -1,0 +1,103 @@
+import { type ReactNode } from "react";
+
+import { type Word, useWords } from "../../i18n/words.tsx";
+import { type Theme } from "../../store/Preferences.ts";
+import { type Trust } from "../../store/model.ts";
+import { Avatar } from "../../ui/Avatar.tsx";
+import { Button } from "../../ui/Button.tsx";
+import { Dialog } from "../../ui/Dialog.tsx";
+import { Icon, type IconName } from "../../ui/Icon.tsx";
+import { useViewModel } from "../context.ts";
+import styles from "./MeView.module.css";
+import { MeViewModel, type MeSnapshot } from "./MeViewModel.ts";
+
+const trusts: Record<Trust, Word> = {
+  unknown: "me.trustUnknown",
+  settingUp: "me.trustSettingUp",
+  ready: "me.trustReady",
+  unconfirmed: "me.trustUnconfirmed",
+};
+
+const themes: readonly { readonly theme: Theme; readonly word: Word; readonly icon: IconName }[] = [
+  { theme: "system", word: "me.lookSystem", icon: "device" },
+  { theme: "light", word: "me.lookLight", icon: "sun" },
+  { theme: "dark", word: "me.lookDark", icon: "moon" },
+];
+
+export function MeView(): ReactNode {
+  const { t } = useWords();
+  const [model, now] = useViewModel((app) => new MeViewModel(app));
+  return (
+    <div className={styles["page"]}>
+      <section className={styles["face"]} aria-labelledby="me-title">
+        <Avatar id={now.me?.id ?? ""} name={now.me?.name ?? ""} size="large" />
+        <h1 id="me-title" dir="auto">
+          {now.me?.name ?? t("me.title")}
+        </h1>
+        <p>{now.me?.id}</p>
+      </section>
+      <section className={styles["card"]} aria-labelledby="me-encryption">
+        <h2 id="me-encryption">{t("me.encryption")}</h2>
+        <p className={styles["trust"]} data-trust={now.trust}>
+          <Icon name={now.trust === "unconfirmed" ? "alert" : "lock"} />
+          <span>{t(trusts[now.trust])}</span>
+        </p>
+        <dl>
+          <dt>{t("me.device")}</dt>
+          <dd>{now.device}</dd>
+        </dl>
+      </section>
+      <section className={styles["card"]} aria-labelledby="me-look">
+        <h2 id="me-look">{t("me.look")}</h2>
+        <div className={styles["themes"]} role="radiogroup" aria-labelledby="me-look">
+          {themes.map(({ theme, word, icon }) => (
+            <label key={theme}>
+              <input
+                type="radio"
+                name="theme"
+                checked={now.theme === theme}
+                onChange={() => {
+                  model.choose(theme);
+                }}
+              />
+              <Icon name={icon} />
+              <span>{t(word)}</span>
+            </label>
+          ))}
+        </div>
+      </section>
+      <Button
+        look="danger"
+        icon="leave"
+        wide
+        onClick={() => {
+          model.askSignOut(true);
+        }}
+      >
+        {t("me.signOut")}
+      </Button>
+      {now.leaving !== "no" && <SignOut now={now} model={model} />}
+    </div>
+  );
+}
+
+function SignOut({ now, model }: { readonly now: MeSnapshot; readonly model: MeViewModel }): ReactNode {
+  const { t } = useWords();
+  const stay = (): void => {
+    model.askSignOut(false);
+  };
+  return (
+    <Dialog title={t("me.signOut")} onClose={stay}>
+      <div className={styles["sure"]}>
+        <p>{t("me.signOutSure")}</p>
+        {now.waiting > 0 && <p role="alert">{t("me.signOutWaiting", { count: now.waiting })}</p>}
+        <Button wide onClick={stay} autoFocus>
+          {t("me.signOutNo")}
+        </Button>
+        <Button look="danger" wide disabled={now.leaving === "busy"} onClick={() => void model.signOut()}>
+          {t("me.signOutYes")}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}

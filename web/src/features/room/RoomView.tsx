@@ -1,0 +1,104 @@
+import { type ReactNode } from "react";
+
+import { useWords } from "../../i18n/words.tsx";
+import { Avatar } from "../../ui/Avatar.tsx";
+import { Button, IconButton } from "../../ui/Button.tsx";
+import { Empty } from "../../ui/Empty.tsx";
+import { Icon } from "../../ui/Icon.tsx";
+import { Skeleton } from "../../ui/Skeleton.tsx";
+import { useApp, useViewModel } from "../context.ts";
+import { Composer } from "./Composer.tsx";
+import { Details } from "./Details.tsx";
+import styles from "./RoomView.module.css";
+import { RoomViewModel, type RoomSnapshot } from "./RoomViewModel.ts";
+import { TimelineView } from "./TimelineView.tsx";
+
+export function RoomView({ room }: { readonly room: string }): ReactNode {
+  const { t } = useWords();
+  const { route } = useApp();
+  const [model, now] = useViewModel((app) => new RoomViewModel(app, room));
+  if (now.state === "gone") {
+    return (
+      <Empty title={t("room.gone")} text={t("room.goneText")}>
+        <Button
+          onClick={() => {
+            route.go({ at: "inbox" });
+          }}
+        >
+          {t("room.goneBack")}
+        </Button>
+      </Empty>
+    );
+  }
+  return (
+    <div className={styles["room"]} data-details={now.details}>
+      <Header now={now} model={model} />
+      <div className={styles["body"]}>{now.state === "invited" ? <Invited now={now} model={model} /> : <Conversation now={now} model={model} />}</div>
+      {now.details && <Details now={now} model={model} />}
+    </div>
+  );
+}
+
+interface Parts {
+  readonly now: RoomSnapshot;
+  readonly model: RoomViewModel;
+}
+
+function Header({ now, model }: Parts): ReactNode {
+  const { t } = useWords();
+  const { route } = useApp();
+  const { room } = now;
+  const name = room === undefined || room.name === "" ? t("room.unnamed") : room.name;
+  return (
+    <header className={styles["head"]}>
+      <span className={styles["back"]}>
+        <IconButton
+          icon="back"
+          label={t("room.back")}
+          onClick={() => {
+            route.go({ at: "inbox" });
+          }}
+        />
+      </span>
+      <Avatar id={room?.direct?.id ?? room?.id ?? ""} name={name} group={room?.direct === undefined} />
+      <div className={styles["title"]}>
+        <h1 dir="auto">{name}</h1>
+        {room !== undefined && (
+          <p className={room.encrypted ? styles["sealed"] : styles["open"]}>
+            <Icon name={room.encrypted ? "lock" : "unlock"} size={14} />
+            <span>{t(room.encrypted ? "room.encrypted" : "room.open")}</span>
+            {room.direct === undefined && <span className={styles["members"]}>{t("room.people", { count: room.members })}</span>}
+          </p>
+        )}
+      </div>
+      {now.state === "open" && <IconButton icon="info" label={t("room.details")} aria-expanded={now.details} onClick={model.toggleDetails} />}
+    </header>
+  );
+}
+
+function Conversation({ now, model }: Parts): ReactNode {
+  const { t } = useWords();
+  if (now.state === "loading") return <Skeleton rows={6} label={t("gate.opening")} />;
+  return (
+    <>
+      <TimelineView now={now} model={model} />
+      <Composer now={now} model={model} />
+    </>
+  );
+}
+
+function Invited({ now, model }: Parts): ReactNode {
+  const { t } = useWords();
+  return (
+    <Empty title={t("room.invitedTitle", { name: now.room?.inviter?.name ?? "" })}>
+      <div className={styles["answer"]}>
+        <Button look="main" disabled={now.busy} onClick={() => void model.answer(true)}>
+          {t("inbox.accept")}
+        </Button>
+        <Button disabled={now.busy} onClick={() => void model.answer(false)}>
+          {t("inbox.decline")}
+        </Button>
+      </div>
+    </Empty>
+  );
+}

@@ -1,0 +1,61 @@
+import { type ReactNode } from "react";
+
+import { type Word, useWords } from "../../i18n/words.tsx";
+import { Icon, type IconName } from "../../ui/Icon.tsx";
+import { type RoomViewModel } from "./RoomViewModel.ts";
+import { type Status } from "./rows.ts";
+import styles from "./StatusView.module.css";
+
+export interface StatusProps {
+  readonly status: Status;
+  readonly direct: boolean;
+  readonly model: RoomViewModel;
+  readonly onReaders: (status: Extract<Status, { kind: "read" }>) => void;
+}
+
+const marks: Record<"waiting" | "sending" | "sent", readonly [IconName, Word]> = {
+  waiting: ["clock", "status.waiting"],
+  sending: ["clock", "status.sending"],
+  sent: ["tick", "status.sent"],
+};
+
+/** How far an own message has got: never more than the server has confirmed. */
+export function StatusView({ status, direct, model, onReaders }: StatusProps): ReactNode {
+  const { t } = useWords();
+  if (status.kind === "failed") {
+    return (
+      <span className={styles["failed"]} role="alert">
+        <Icon name="alert" size={16} />
+        {t("status.failed")}
+        <button type="button" onClick={() => void model.retry(status.txn)}>
+          {t("status.retry")}
+        </button>
+        <button type="button" onClick={() => void model.discard(status.txn)}>
+          {t("status.discard")}
+        </button>
+      </span>
+    );
+  }
+  if (status.kind === "read") {
+    const total = status.readers.length + status.unread.length;
+    return (
+      <button
+        type="button"
+        className={styles["read"]}
+        onClick={() => {
+          onReaders(status);
+        }}
+      >
+        <Icon name="ticks" size={16} />
+        {direct || total === 1 ? t("status.read") : t("status.readBy", { count: status.readers.length, total })}
+      </button>
+    );
+  }
+  const [icon, word] = marks[status.kind];
+  return (
+    <span className={styles["status"]}>
+      <Icon name={icon} size={16} />
+      {t(word)}
+    </span>
+  );
+}

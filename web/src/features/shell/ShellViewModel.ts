@@ -1,0 +1,46 @@
+import { type App } from "../../store/App.ts";
+import { type Place } from "../../store/Route.ts";
+import { Derived, type Readable } from "../../store/Store.ts";
+import { type Person } from "../../store/model.ts";
+
+export interface ShellSnapshot {
+  readonly place: Place;
+  readonly me: Person | undefined;
+  readonly demo: boolean;
+  /** Conversations with something new. */
+  readonly unread: number;
+  /** What the bar at the top says; nothing while all is well. */
+  readonly bar: { readonly kind: "offline" | "unreachable"; readonly waiting: number } | undefined;
+}
+
+export class ShellViewModel implements Readable<ShellSnapshot> {
+  readonly #app: App;
+  readonly #derived: Readable<ShellSnapshot>;
+  readonly subscribe: (listener: () => void) => () => void;
+
+  constructor(app: App) {
+    this.#app = app;
+    this.#derived = new Derived(
+      [app.route, app.session, app.connection, app.rooms, app.outbox, app.demo],
+      (place, session, connection, rooms, outbox, demo) => ({
+        place,
+        me: session.phase === "open" || session.phase === "opening" ? session.me : undefined,
+        demo: demo !== undefined,
+        unread: rooms.filter((room) => room.unread > 0 || room.membership === "invited").length,
+        bar:
+          connection === "offline" || connection === "unreachable"
+            ? { kind: connection, waiting: outbox.filter((entry) => entry.state === "waiting" || entry.state === "sending").length }
+            : undefined,
+      }),
+    );
+    this.subscribe = this.#derived.subscribe;
+  }
+
+  get snapshot(): ShellSnapshot {
+    return this.#derived.snapshot;
+  }
+
+  readonly retry = (): void => {
+    this.#app.homeserver.retry();
+  };
+}
