@@ -71,7 +71,7 @@ func benchLane(b *testing.B, d *db.DB, senders, rooms int) {
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	batches.Store(0)
-	before := cpu()
+	before, pgBefore := cpu(), dbtest.PostgresCPU()
 	b.ResetTimer()
 	var all sync.WaitGroup
 	for s := range senders {
@@ -91,6 +91,9 @@ func benchLane(b *testing.B, d *db.DB, senders, rooms int) {
 	b.StopTimer()
 	used := cpu() - before
 	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-µs/op")
+	if d.Postgres() {
+		b.ReportMetric(float64((dbtest.PostgresCPU()-pgBefore).Microseconds())/float64(b.N), "pg-cpu-µs/op")
+	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 	b.ReportMetric(float64(b.N)/float64(batches.Load()), "msg/batch")
 	b.ReportMetric(0, "ns/op")

@@ -89,10 +89,10 @@ func appendArray(b []byte, oid uint32, n int, at func(int) any) []byte {
 
 // pipeline collects prepared statements and sends them in one go.
 type pipeline struct {
-	e  *postgresEngine
-	c  *pgconn.PgConn
-	p  *pgconn.Pipeline
-	qs []queued
+	e   *postgresEngine
+	c   *pgconn.PgConn
+	qs  []queued
+	tag string // of the last statement that ran
 }
 
 type queued struct {
@@ -134,7 +134,10 @@ func (p *pipeline) run(each func(i int, r *pgconn.ResultReader)) error {
 		if each != nil {
 			each(i, r)
 		}
-		_, err = r.Close()
+		var tag pgconn.CommandTag
+		if tag, err = r.Close(); i == len(p.qs)-1 {
+			p.tag = tag.String()
+		}
 	}
 	if closeErr := pl.Close(); err == nil {
 		err = closeErr

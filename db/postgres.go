@@ -84,6 +84,8 @@ func laneConfig(base *pgx.ConnConfig) *pgx.ConnConfig {
 	c.RuntimeParams["idle_in_transaction_session_timeout"] = ms(idleTimeout)
 	c.RuntimeParams["tcp_user_timeout"] = ms(tcpTimeout)
 	c.RuntimeParams["synchronous_commit"] = "on"
+	c.RuntimeParams["plan_cache_mode"] = "force_generic_plan" // few, simple statements that run all the time
+	c.RuntimeParams["jit"] = "off"
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: tcpTimeout, Control: func(network, _ string, raw syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {
 			return nil
@@ -278,7 +280,13 @@ func (e *postgresEngine) commit(b *batch) error {
 			return err
 		}
 		sent = true
-		return p.run(nil)
+		if err := p.run(nil); err != nil {
+			return err
+		}
+		if p.tag != "COMMIT" {
+			return fmt.Errorf("commit ended with %s", p.tag)
+		}
+		return nil
 	})
 	if err == nil {
 		e.open = false
@@ -438,7 +446,8 @@ func (e *postgresEngine) unblock() (done func()) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		rows, err := e.d.reads.QueryContext(ctx, `select pid, pg_terminate_backend(pid) from pg_stat_activity `+
-			`where pid = any(pg_blocking_pids($1)) and wait_event_type = 'Client' and datname = current_database()`, int32(e.pid.Load()))
+			`where pid = any(pg_blocking_pids($1)) and wait_event_type = 'Client' and state_change < clock_timestamp() - interval '2 s'`,
+			int32(e.pid.Load()))
 		if err != nil {
 			e.d.log.Error("ending the session that blocks the lane failed", "error", err)
 			return
@@ -457,7 +466,7 @@ func (e *postgresEngine) unblock() (done func()) {
 
 func (e *postgresEngine) exec(q string, args []any) (int64, error) {
 	defer e.unblock()()
-	r, err := e.conn.ExecContext(context.Background(), q, args...)
+	r, err := e.conn.ExecContext(context.Background(), q, noBools(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -466,10 +475,10 @@ func (e *postgresEngine) exec(q string, args []any) (int64, error) {
 
 func (e *postgresEngine) query(q string, args []any) (*sql.Rows, error) {
 	defer e.unblock()()
-	return e.conn.QueryContext(context.Background(), q, args...)
+	return e.conn.QueryContext(context.Background(), q, noBools(args)...)
 }
 
 func (e *postgresEngine) queryRow(q string, args []any) *sql.Row {
 	defer e.unblock()()
-	return e.conn.QueryRowContext(context.Background(), q, args...)
+	return e.conn.QueryRowContext(context.Background(), q, noBools(args)...)
 }

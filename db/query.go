@@ -15,7 +15,7 @@ import (
 // Query reads committed rows. It never waits for a writer.
 func (d *DB) Query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if d.postgres {
-		return d.reads.QueryContext(ctx, q, args...)
+		return d.reads.QueryContext(ctx, q, noBools(args)...)
 	}
 	t, err := d.texts.get(ctx, d.reads, q)
 	if err != nil {
@@ -33,7 +33,7 @@ func (d *DB) Query(ctx context.Context, q string, args ...any) (*sql.Rows, error
 // QueryRow is Query for one row.
 func (d *DB) QueryRow(ctx context.Context, q string, args ...any) *sql.Row {
 	if d.postgres {
-		return d.reads.QueryRowContext(ctx, q, args...)
+		return d.reads.QueryRowContext(ctx, q, noBools(args)...)
 	}
 	t, err := d.texts.get(ctx, d.reads, q)
 	if err == nil {
@@ -115,6 +115,24 @@ func (t *text) args(args []any) ([]any, error) {
 		out[i] = string(b)
 	}
 	return out, nil
+}
+
+// noBools turns bools into 0 and 1: both databases store them as bigint.
+func noBools(args []any) []any {
+	copied := false
+	for i, a := range args {
+		b, ok := a.(bool)
+		if !ok {
+			continue
+		}
+		if !copied {
+			args, copied = append([]any(nil), args...), true
+		}
+		if args[i] = int64(0); b {
+			args[i] = int64(1)
+		}
+	}
+	return args
 }
 
 var listTest = regexp.MustCompile(`(?i)(=\s*any|<>\s*all)\s*\(\s*\$(\d+)\s*\)`)

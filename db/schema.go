@@ -148,7 +148,6 @@ var (
 	serialKey   = regexp.MustCompile(`(?i)\bbigserial\s+primary\s+key\b`)
 	bigintWord  = regexp.MustCompile(`(?i)\bbigint\b`)
 	byteaWord   = regexp.MustCompile(`(?i)\bbytea\b`)
-	badWord     = regexp.MustCompile(`(?i)\b(boolean|jsonb|json|timestamp|timestamptz|varchar|uuid|smallint|numeric)\b`)
 )
 
 // translate makes one database's schema text out of the common one:
@@ -166,11 +165,6 @@ func translate(text string, d dialect) (string, error) {
 	}
 	var out strings.Builder
 	for _, st := range statements(strings.Join(lines, "\n")) {
-		if createTable.MatchString(st) {
-			if bad := badWord.FindString(st); bad != "" {
-				return "", fmt.Errorf("type %s: only bigint, bigserial, text and bytea exist on both databases", bad)
-			}
-		}
 		if d == postgresDialect {
 			st = noRowid.ReplaceAllString(st, "")
 		} else {

@@ -53,6 +53,6 @@ func (e *sqliteEngine) insert(s *staged) error {
 
 func insertText(t *Table, rows int) string {
 	row := "(?" + strings.Repeat(",?", len(t.cols)-1) + ")"
-	return "insert into " + t.Name + " (" + strings.Join(t.Columns, ", ") + ") values " +
+	return "insert or fail into " + t.Name + " (" + strings.Join(t.Columns, ", ") + ") values " +
 		row + strings.Repeat(","+row, rows-1) + t.conflict()
 }
