@@ -223,9 +223,9 @@ func (v *verification) entry(f *leaf) (tlog.Hash, error) {
 	tag, hash := f.seal(v.l.tags)
 	if !bytes.Equal(tag, f.tag) {
 		if again := tlog.RecordHash(append(f.record(nil), f.tag...)); bytes.Equal(again[:], f.hash) {
-			return hash, bad(f.number, "it was changed or inserted, with a hash that fits")
+			return hash, bad(f.number, "it was changed or inserted, with a hash that fits it")
 		}
-		return hash, bad(f.number, "it was changed")
+		return hash, bad(f.number, "it was changed or inserted")
 	}
 	if !bytes.Equal(hash[:], f.hash) {
 		return hash, bad(f.number, "its hash was changed")
@@ -264,7 +264,7 @@ func (v *verification) compareTile(level int, number int64, hashes []byte) error
 		same++
 	}
 	entry := (number*tileWidth+int64(same/tlog.HashSize))<<(8*level) + 1
-	return bad(min(entry, v.tree.size), "the stored tree was changed at level %d, part %d", level, number)
+	return bad(min(entry, v.tree.size+1), "the stored tree was changed at level %d, part %d", level, number)
 }
 
 // edge compares the parts of the stored tree that are not full yet, and counts all of them.
