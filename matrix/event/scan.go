@@ -100,7 +100,7 @@ func EachItem(array []byte, f func(item []byte) bool) bool {
 	if len(array) < 2 || array[0] != '[' || array[len(array)-1] != ']' {
 		return false
 	}
-	for i := 1; i < len(array)-1; i++ {
+	for i := 1; i < len(array)-1; {
 		end := valueEnd(array, i)
 		if end <= i || end >= len(array) {
 			return false
@@ -108,7 +108,13 @@ func EachItem(array []byte, f func(item []byte) bool) bool {
 		if !f(array[i:end]) {
 			return true
 		}
-		i = end
+		switch {
+		case end == len(array)-1:
+			return true
+		case array[end] != ',' || end == len(array)-2:
+			return false
+		}
+		i = end + 1
 	}
 	return true
 }
@@ -200,23 +206,13 @@ func intValue(v []byte) (n int64, ok bool) {
 
 // stringList reads an array of strings.
 func stringList[T ~string](v []byte) ([]T, bool) {
-	if len(v) < 2 || v[0] != '[' {
-		return nil, false
-	}
 	list := make([]T, 0, bytes.Count(v, []byte{','})+1)
-	for i := 1; i < len(v) && v[i] != ']'; {
-		end := valueEnd(v, i)
-		if end < 0 || end >= len(v) {
-			return nil, false
-		}
-		s, ok := stringValue(v[i:end])
-		if !ok {
-			return nil, false
-		}
+	whole := true
+	isArray := EachItem(v, func(item []byte) bool {
+		var s string
+		s, whole = stringValue(item)
 		list = append(list, T(s))
-		if i = end; v[i] == ',' {
-			i++
-		}
-	}
-	return list, true
+		return whole
+	})
+	return list, isArray && whole
 }
