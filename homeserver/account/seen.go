@@ -132,7 +132,7 @@ func (a *Accounts) FlushSeen(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
-		if rows = append(rows, row{k, v.at, from}); len(rows) == 100 {
+		if rows = append(rows, row{k, v.at, from}); len(rows) == 20 {
 			if err := flush(); err != nil {
 				return err
 			}

@@ -39,7 +39,7 @@ func (a *API) searchPeople(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	type user struct {
-		UserID      id.UserID `json:"user_id"`
+		User        id.UserID `json:"user_id"`
 		DisplayName string    `json:"display_name,omitempty"`
 		AvatarURL   string    `json:"avatar_url,omitempty"`
 	}
