@@ -198,7 +198,7 @@ func (l *lane) process(members []*Pending) {
 	}
 	if err != nil && len(members) > 1 {
 		l.d.metrics.repeats.Inc()
-		l.d.log.Warn("batch repeated one by one", "members", len(members), "error", err)
+		l.d.log.Debug("batch repeated one by one", "members", len(members), "error", err)
 		for _, m := range members {
 			if m.isDone() {
 				continue
