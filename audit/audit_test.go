@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -216,6 +217,33 @@ func TestEntryRefused(t *testing.T) {
 		t.Errorf("%+v, %v", page, err)
 	}
 	verified(t, l)
+}
+
+func TestEncodeDetail(t *testing.T) {
+	for _, in := range []map[string]any{
+		{"a": "b"}, {"z": 1, "a": int64(-2), "b": true, "c": nil, "d": 1.5, "e": []string{"x"}, "f\"\n": "\u2028<&>\x00", "g": map[string]any{"h": 1}},
+		{"\xff": "\xff\xfe", "ok": "ä€😀"},
+	} {
+		got, err := encodeDetail(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back map[string]any
+		if err := json.Unmarshal(got, &back); err != nil {
+			t.Fatalf("%s: %v", got, err)
+		}
+		reference, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want map[string]any
+		if err := json.Unmarshal(reference, &want); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprintf("%#v", back) != fmt.Sprintf("%#v", want) {
+			t.Errorf("%s, want %s", got, reference)
+		}
+	}
 }
 
 // An act that is undone leaves no entry, and no gap.

@@ -6,8 +6,10 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
+	"encoding/json/jsontext"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -116,7 +118,7 @@ const (
 func (f *leaf) aad() string { return "audit detail\n" + f.act + "\n" + strconv.FormatInt(f.time, 10) }
 
 func (l *Log) sealDetail(ctx context.Context, f *leaf, detail map[string]any) ([]byte, error) {
-	plain, err := json.Marshal(detail)
+	plain, err := encodeDetail(detail)
 	if err != nil {
 		return nil, fmt.Errorf("audit: encode details: %w", err)
 	}
@@ -139,6 +141,45 @@ func (l *Log) sealDetail(ctx context.Context, f *leaf, detail map[string]any) ([
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	return sealed, nil
+}
+
+// encodeDetail is json.Marshal, made fast for the texts and numbers that details mostly are.
+func encodeDetail(detail map[string]any) ([]byte, error) {
+	names := make([]string, 0, 8)
+	for name := range detail {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b := append(make([]byte, 0, 128), '{')
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendQuoted(b, name), ':')
+		switch v := detail[name].(type) {
+		case string:
+			b = appendQuoted(b, v)
+		case int64:
+			b = strconv.AppendInt(b, v, 10)
+		case int:
+			b = strconv.AppendInt(b, int64(v), 10)
+		case bool:
+			b = strconv.AppendBool(b, v)
+		default:
+			encoded, err := json.Marshal(v)
+			if err != nil {
+				return nil, err
+			}
+			b = append(b, encoded...)
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// appendQuoted appends s as a JSON string; each byte that is no UTF-8 becomes U+FFFD, which is all the error would say.
+func appendQuoted(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, s)
+	return b
 }
 
 // openDetail returns nil details when there are none, and seal.ErrErased when they were erased.

@@ -131,7 +131,7 @@ func (s *search) days(upto int64) (before, newest int64, err error) {
 
 // scan looks at the entries from, inclusive, to before, exclusive, newest first. more is false when the page is complete.
 func (s *search) scan(from, before int64) (more bool, err error) {
-	const step = 500
+	step := s.step()
 	for before > from {
 		rows, err := s.l.db.Query(s.ctx, `select `+leafColumns+` from audit_leaf where number >= $1 and number < $2 order by number desc limit $3`, from, before, step)
 		if err != nil {
@@ -162,6 +162,9 @@ func (s *search) scan(from, before int64) (more bool, err error) {
 	}
 	return true, nil
 }
+
+// step is how many entries to read at once: not many more than the page still needs.
+func (s *search) step() int { return min(max(s.q.Limit+1-len(s.page.Entries), 50), 500) }
 
 // take adds the entry to the page if it is one that was searched. It returns false when the page is complete.
 func (s *search) take(f *leaf) bool {
@@ -318,7 +321,7 @@ func (s *search) chunk(chunk int64, match map[uint16]bool, filters []filter, bef
 
 // fetch takes the entries with these numbers, newest first.
 func (s *search) fetch(numbers []int64) (more bool, err error) {
-	for part := range slices.Chunk(numbers, 100) {
+	for part := range slices.Chunk(numbers, s.step()) {
 		rows, err := s.l.db.Query(s.ctx, `select `+leafColumns+` from audit_leaf where number = any($1) order by number desc`, part)
 		if err != nil {
 			return false, err

@@ -87,10 +87,10 @@ func TestSearchProperty(t *testing.T) {
 			}
 		}
 		for round := range 3 {
-			for i := range 60 {
-				q := Query{Limit: []int{0, 1, 7, 100, 5000}[r.IntN(5)]}
-				if q.Limit == 1 && i > 3 {
-					q.Limit = 10
+			for i := range 50 {
+				q := Query{Limit: []int{0, 100, 300, 5000}[r.IntN(4)]}
+				if i < 3 {
+					q = Query{Limit: 7, Before: 200 + indexChunk*int64(r.IntN(3))}
 				}
 				if r.IntN(2) == 0 {
 					q.Who = person(r.IntN(41))
