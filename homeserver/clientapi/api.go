@@ -14,6 +14,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/media"
+	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
 )
@@ -24,6 +25,7 @@ type API struct {
 	Signin   *signin.Signin
 	E2EE     *e2ee.Keys
 	Media    *media.Media
+	Rooms    *room.Rooms
 
 	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
 	// are no longer of interest. It is the feed's.
@@ -57,6 +59,11 @@ func (a *API) Routes() []rest.Route {
 		a.keyBackupRoutes(),
 		a.dehydratedRoutes(),
 		a.mediaRoutes(),
+		a.roomsRoutes(),
+		a.sendRoutes(),
+		a.roomStateRoutes(),
+		a.membershipRoutes(),
+		a.aliasesRoutes(),
 	)
 }
 

@@ -1,0 +1,70 @@
+package clientapi
+
+import (
+	"net/http"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/access"
+	"github.com/myelin-health/myelin/homeserver/room"
+	"github.com/myelin-health/myelin/rest"
+)
+
+// sendRoutes serves "Sending events to a room" and "Redactions".
+func (a *API) sendRoutes() []rest.Route {
+	const base = "/_matrix/client/v3/rooms/{roomId}/"
+	return []rest.Route{
+		{Method: http.MethodPut, Path: base + "send/{eventType}/{txnId}", Access: access.User, Limit: rest.Sending, Handle: a.sendEvent},
+		{Method: http.MethodPut, Path: base + "state/{eventType}", Access: access.User, Limit: rest.Sending, Handle: a.setState},
+		{Method: http.MethodPut, Path: base + "state/{eventType}/{stateKey}", Access: access.User, Limit: rest.Sending, Handle: a.setState},
+		{Method: http.MethodPut, Path: base + "redact/{eventId}/{txnId}", Access: access.User, Limit: rest.Sending, Handle: a.redact},
+	}
+}
+
+// sentEvent is the answer to everything that makes an event.
+type sentEvent struct {
+	EventID id.EventID `json:"event_id"`
+}
+
+func (a *API) sendEvent(r *rest.Request) (any, error) {
+	content, err := r.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	ev, err := a.Rooms.Send(r.Context(), id.RoomID(r.Param("roomId")), room.Draft{
+		Type: r.Param("eventType"), Sender: r.Who.User, Content: content, Device: r.Who.Device, Txn: r.Param("txnId"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sentEvent{ev}, nil
+}
+
+func (a *API) setState(r *rest.Request) (any, error) {
+	content, err := r.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	key := r.Param("stateKey")
+	ev, err := a.Rooms.SetState(r.Context(), id.RoomID(r.Param("roomId")), room.Draft{
+		Type: r.Param("eventType"), StateKey: &key, Sender: r.Who.User, Content: content, Device: r.Who.Device,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sentEvent{ev}, nil
+}
+
+func (a *API) redact(r *rest.Request) (any, error) {
+	content, err := r.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	ev, err := a.Rooms.Redact(r.Context(), id.RoomID(r.Param("roomId")), id.EventID(r.Param("eventId")), room.Draft{
+		Sender: r.Who.User, Content: content, Device: r.Who.Device, Txn: r.Param("txnId"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sentEvent{ev}, nil
+}
