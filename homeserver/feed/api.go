@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/id"
-
-	"github.com/myelin-health/myelin/db"
 )
 
 // Kind says what changed about a person.
@@ -20,8 +18,9 @@ const (
 	// DeviceList: the person's devices or their public keys changed; everybody who shares an encrypted
 	// room with the person and the person's own devices learn it.
 	DeviceList Kind = "device_list"
+	// OwnView: only the person sees the keys of user Change.Key differently now, having signed them.
+	OwnView Kind = "own_view"
 	// KeyCounts: the number of one-time keys, or the use of a fallback key, of device Change.Key changed.
-	// Nothing is stored; the device is woken.
 	KeyCounts Kind = "key_counts"
 )
 
@@ -78,10 +77,4 @@ type Account struct {
 	Devices func(ctx context.Context, user id.UserID) ([]id.DeviceID, error)
 	// Exists reports whether a local account of that name exists and is not deactivated.
 	Exists func(ctx context.Context, user id.UserID) (bool, error)
-}
-
-// Changed records a change in the transaction that made it: it gets a position, is in the next sync of
-// whoever it concerns, and wakes them after the commit. It writes one row (none for KeyCounts).
-func (f *Feed) Changed(tx *db.Tx, c Change) {
-	f.changed(tx, c)
 }

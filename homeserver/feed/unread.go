@@ -1,0 +1,259 @@
+package feed
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/push"
+	"github.com/myelin-health/myelin/homeserver/room"
+)
+
+const (
+	unreadMax  = 1000 // notifications that are counted in one room; more are still shown as that many
+	unreadScan = 5000 // events that are looked at when nothing is in memory
+	unreadPage = 100
+	hops       = 3 // relations that are followed to find a thread
+)
+
+// unread is what a person has not read of a room. It grows with each sync and is made anew from stored
+// events when it is not in memory.
+type unread struct {
+	mu    sync.Mutex
+	ready bool
+	upTo  int64 // events up to here are counted
+	notes []note
+}
+
+// note is one event that notifies, in order of position.
+type note struct {
+	pos       int64
+	event     id.EventID
+	thread    string
+	highlight bool
+}
+
+// tally is unread_notifications of the specification.
+type tally struct{ highlights, notifications int }
+
+// counts are the tallies of a room: of everything, of the main timeline, and of each thread.
+type counts struct {
+	all, main tally
+	threads   map[string]tally
+}
+
+// reader is a person with what decides about their notifications.
+type reader struct {
+	user id.UserID
+	settings
+}
+
+// count returns what a person has not read of a room among the events up to a position.
+func (f *Feed) count(ctx context.Context, p *person, set settings, r *room.Room, upTo int64) (counts, error) {
+	rr, err := f.receiptsOf(ctx, r.ID)
+	if err != nil {
+		return counts{}, err
+	}
+	p.mu.Lock()
+	u := p.unread[r.ID]
+	if u == nil {
+		u = new(unread)
+		p.unread[r.ID] = u
+	}
+	p.mu.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all, threads := rr.readUpTo(p.user)
+	who := reader{p.user, set}
+	if err := f.advanceUnread(ctx, u, who, r, all, upTo); err != nil {
+		u.ready = false
+		return counts{}, err
+	}
+	u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.pos <= all || n.pos <= threads[n.thread] })
+	return u.tally(), nil
+}
+
+func (u *unread) tally() counts {
+	var c counts
+	for _, n := range u.notes {
+		c.all.add(n)
+		if n.thread == mainThread {
+			c.main.add(n)
+			continue
+		}
+		if c.threads == nil {
+			c.threads = make(map[string]tally)
+		}
+		t := c.threads[n.thread]
+		t.add(n)
+		c.threads[n.thread] = t
+	}
+	return c
+}
+
+func (t *tally) add(n note) {
+	t.notifications++
+	if n.highlight {
+		t.highlights++
+	}
+}
+
+// advanceUnread counts the events that came since the last time. u.mu is held.
+func (f *Feed) advanceUnread(ctx context.Context, u *unread, who reader, r *room.Room, readUpTo, upTo int64) error {
+	if u.ready && (upTo <= u.upTo || r.LastPos() <= u.upTo) {
+		return nil
+	}
+	if !u.ready {
+		return f.recount(ctx, u, who, r, readUpTo, upTo)
+	}
+	events, err := f.rooms.Timeline(ctx, r, u.upTo, upTo, unreadScan+1)
+	if err != nil {
+		return err
+	}
+	if len(events) > unreadScan {
+		return f.recount(ctx, u, who, r, readUpTo, upTo)
+	}
+	for _, ev := range slices.Backward(events) {
+		if err := f.consider(ctx, u, who, r, ev); err != nil {
+			return err
+		}
+	}
+	u.upTo = upTo
+	return nil
+}
+
+// recount makes the counts from stored events: those after the receipt for the whole room, or since the
+// person joined.
+func (f *Feed) recount(ctx context.Context, u *unread, who reader, r *room.Room, readUpTo, upTo int64) error {
+	f.metrics.recounts.Inc()
+	var found []*room.Event
+	for until := upTo; len(found) < unreadScan; {
+		page, err := f.rooms.Timeline(ctx, r, readUpTo, until, unreadPage)
+		if err != nil {
+			return err
+		}
+		for i, ev := range page {
+			if joins(ev, who.user) {
+				page = page[:i]
+				break
+			}
+		}
+		found = append(found, page...)
+		if len(page) < unreadPage {
+			break
+		}
+		until = page[len(page)-1].Pos - 1
+	}
+	u.notes = u.notes[:0]
+	for _, ev := range slices.Backward(found) {
+		if err := f.consider(ctx, u, who, r, ev); err != nil {
+			return err
+		}
+	}
+	u.ready, u.upTo = true, upTo
+	return nil
+}
+
+// joins reports whether the event is the one by which a person came into the room.
+func joins(ev *room.Event, user id.UserID) bool {
+	if !ev.Is("m.room.member", string(user)) || ev.Membership() != room.Join {
+		return false
+	}
+	return membershipIn(ev.PrevContent) != room.Join
+}
+
+// consider adds an event to what is unread, or takes from it what the event makes read or gone.
+func (f *Feed) consider(ctx context.Context, u *unread, who reader, r *room.Room, ev *room.Event) error {
+	if ev.Type == "m.room.redaction" && ev.Redacts != "" {
+		u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.event == ev.Redacts })
+		return nil
+	}
+	if ev.Sender == who.user {
+		if ev.State() {
+			return nil
+		}
+		// Who says something has read what was said before, there.
+		thread, err := f.threadOf(ctx, r, ev)
+		if err != nil {
+			return err
+		}
+		u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.thread == thread })
+		return nil
+	}
+	if ev.RedactedBecause != nil || who.ignored[ev.Sender] && !ev.State() {
+		return nil
+	}
+	joined, _ := r.Counts()
+	power := r.Power()
+	res := who.rules.Match(push.NewEvent(ev.Type, ev.Sender, ev.RoomID, ev.ID, ev.StateKey, ev.Content), &push.Context{
+		Members:      joined,
+		DisplayName:  r.State("m.room.member", string(who.user)).Get("displayname").Str,
+		SenderLevel:  power.User(ev.Sender),
+		Notification: power.Notification,
+	})
+	if !res.Notify {
+		return nil
+	}
+	thread, err := f.threadOf(ctx, r, ev)
+	if err != nil {
+		return err
+	}
+	u.notes = append(u.notes, note{ev.Pos, ev.ID, thread, res.Highlight})
+	if len(u.notes) > unreadMax {
+		u.notes = slices.Delete(u.notes, 0, len(u.notes)-unreadMax)
+	}
+	return nil
+}
+
+// threadOf is the root of the thread that an event belongs to, or "main" (client-server API, "Threading").
+func (f *Feed) threadOf(ctx context.Context, r *room.Room, ev *room.Event) (string, error) {
+	for range hops {
+		switch {
+		case ev.RelTarget == "":
+			return mainThread, nil
+		case ev.RelType == "m.thread":
+			return string(ev.RelTarget), nil
+		}
+		parent, ok, err := f.parent(ctx, r, ev)
+		if err != nil || !ok {
+			return mainThread, err
+		}
+		ev = parent
+	}
+	return mainThread, nil
+}
+
+// related reports whether an event may carry a receipt for a thread: it is the thread's root or relates to
+// it, or is in no thread when that is "main".
+func (f *Feed) related(ctx context.Context, r *room.Room, ev *room.Event, thread string) (bool, error) {
+	if thread == mainThread {
+		in, err := f.threadOf(ctx, r, ev)
+		return in == mainThread, err
+	}
+	for range hops + 1 {
+		if string(ev.ID) == thread || string(ev.RelTarget) == thread {
+			return true, nil
+		}
+		parent, ok, err := f.parent(ctx, r, ev)
+		if err != nil || !ok {
+			return false, err
+		}
+		ev = parent
+	}
+	return false, nil
+}
+
+// parent is the event that another one relates to, ok false when it relates to none that is here.
+func (f *Feed) parent(ctx context.Context, r *room.Room, ev *room.Event) (parent *room.Event, ok bool, err error) {
+	if ev.RelTarget == "" {
+		return nil, false, nil
+	}
+	parent, err = f.rooms.Event(ctx, r.ID, ev.RelTarget)
+	if fault.Is(err, fault.NotFound) {
+		return nil, false, nil
+	}
+	return parent, err == nil, err
+}
