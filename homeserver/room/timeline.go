@@ -279,7 +279,7 @@ func (rs *Rooms) catchUp(ctx context.Context, roomID id.RoomID, l []found, news 
 			}
 		}
 		if e.RelTarget != "" {
-			rs.related(e.RelTarget)
+			rs.related(r, e.RelTarget)
 		}
 		if e.Type == typeVisibility {
 			r.forgetHistory()

@@ -142,7 +142,7 @@ func (b *batch) committed(h *head, nums []*db.Num) {
 			continue
 		}
 		if it.ev.RelTarget != "" {
-			rs.related(it.ev.RelTarget)
+			rs.related(r, it.ev.RelTarget)
 		}
 		if it.ev.Type == typeVisibility {
 			r.forgetHistory()
@@ -176,9 +176,16 @@ func (rs *Rooms) forget(r *Room, pruned *Event) {
 	}
 }
 
-// related notes that an event has children.
-func (rs *Rooms) related(parent id.EventID) {
+// related notes that an event has children, wherever this process keeps it.
+func (rs *Rooms) related(r *Room, parent id.EventID) {
 	if e := rs.events.get(parent); e != nil {
 		e.kids.Store(kidsSome)
+	}
+	r.recent.mu.Lock()
+	defer r.recent.mu.Unlock()
+	for _, e := range r.recent.events {
+		if e.ID == parent {
+			e.kids.Store(kidsSome)
+		}
 	}
 }
