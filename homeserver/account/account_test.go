@@ -347,6 +347,31 @@ func TestDevices(t *testing.T) {
 	})
 }
 
+// Devices that another package adds and drops inside its own write.
+func TestAddedDevice(t *testing.T) {
+	each(t, func(b *bench) {
+		b.user(alice, "A")
+		within := func(f func(tx *db.Tx) error) error { return b.db.Write(b.ctx, "test", nil, f) }
+		add := func(device id.DeviceID, name string) error {
+			return within(func(tx *db.Tx) error { return b.AddDevice(tx, alice, device, name) })
+		}
+		drop := func(device id.DeviceID) error {
+			return within(func(tx *db.Tx) error { return b.DropDevice(tx, alice, device) })
+		}
+		b.must(add("DRY", "Inbox"))
+		b.must(add("BARE", ""))
+		b.wantFault(add("", "x"), fault.InvalidParam)
+		if d, err := b.Device(b.ctx, alice, "DRY"); err != nil || d.Name != "Inbox" || d.Seen != 0 {
+			b.t.Errorf("%+v %v", d, err)
+		}
+		b.must(drop("DRY"))
+		b.must(drop("A"))
+		if ids, err := b.DeviceIDs(b.ctx, alice); err != nil || !slices.Equal(ids, []id.DeviceID{"A", "BARE"}) {
+			b.t.Errorf("devices %v, %v", ids, err)
+		}
+	})
+}
+
 func TestSeen(t *testing.T) {
 	each(t, func(b *bench) {
 		s := b.user(alice, "A")
@@ -675,7 +700,9 @@ func TestSearch(t *testing.T) {
 		if found, limited, err := fresh.Search(b.ctx, alice, "hs", 2); err != nil || len(found) != 2 || !limited {
 			b.t.Errorf("%v %v %v", found, limited, err)
 		}
-		fresh.o.Visible = func(context.Context, id.UserID) (map[id.UserID]bool, error) { return map[id.UserID]bool{"@anna2:hs": true}, nil }
+		fresh.o.Visible = func(context.Context, id.UserID) (map[id.UserID]bool, error) {
+			return map[id.UserID]bool{"@anna2:hs": true}, nil
+		}
 		if found, _, err := fresh.Search(b.ctx, alice, "anna", 10); err != nil || len(found) != 1 {
 			b.t.Errorf("%v %v", found, err)
 		}

@@ -192,3 +192,38 @@ func cut(s string, n int) string {
 	}
 	return s[:n]
 }
+
+// AddDevice adds a device that nobody signs in on, inside another package's write.
+func (a *Accounts) AddDevice(tx *db.Tx, user id.UserID, device id.DeviceID, name string) error {
+	if device == "" || len(device) > maxDeviceID {
+		return fault.New(fault.InvalidParam, "The device id is empty or too long.")
+	}
+	var b []byte
+	if name != "" {
+		var err error
+		if b, err = a.sealed(tx.Context(), user, "device-name", []byte(cut(name, maxDeviceName))); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(`insert into account_devices (user_id, device_id, name, created, seen) values ($1, $2, $3, $4, 0)`,
+		string(user), string(device), b, a.now())
+	if err != nil {
+		return fmt.Errorf("insert device: %w", err)
+	}
+	a.changed(tx, Change{Kind: DeviceList, User: user, Key: string(device)})
+	return nil
+}
+
+// DropDevice removes a device that AddDevice added, inside another package's write. If somebody signed in
+// on it meanwhile it stays.
+func (a *Accounts) DropDevice(tx *db.Tx, user id.UserID, device id.DeviceID) error {
+	var tokens int
+	err := tx.QueryRow(`select count(*) from account_tokens where user_id = $1 and device_id = $2`, string(user), string(device)).Scan(&tokens)
+	if err != nil {
+		return fmt.Errorf("look for tokens: %w", err)
+	}
+	if tokens > 0 {
+		return nil
+	}
+	return a.removeDevice(tx, user, device)
+}
