@@ -3,7 +3,7 @@ import { createRoot } from "react-dom/client";
 import { BrowserAccount } from "./client/BrowserAccount.ts";
 import { AppView } from "./features/AppView.tsx";
 import { WordsProvider } from "./i18n/words.tsx";
-import { type App } from "./store/App.ts";
+import type { App } from "./store/App.ts";
 import { Drafts } from "./store/Drafts.ts";
 import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";

@@ -1,9 +1,9 @@
-import { type Account } from "../store/Account.ts";
-import { type Homeserver } from "../store/Homeserver.ts";
+import type { Account } from "../store/Account.ts";
+import type { Homeserver } from "../store/Homeserver.ts";
 import { Outbox } from "../store/Outbox.ts";
 import { Store } from "../store/Store.ts";
-import { type Connection as ConnectionState, type Demo, type OutboxEntry, type Person, type RoomId, type RoomSummary, type Session, type SignInFault, type Trust } from "../store/model.ts";
-import { type Connection } from "./Connection.ts";
+import type { Connection as ConnectionState, Demo, OutboxEntry, Person, RoomId, RoomSummary, Session, SignInFault, Trust } from "../store/model.ts";
+import type { Connection } from "./Connection.ts";
 import { SealedShelf } from "./shelf.ts";
 import { TabLock } from "./tab.ts";
 import { Vault } from "./vault.ts";
@@ -29,6 +29,7 @@ export class BrowserAccount implements Account {
         remove: async (txn) => (await this.#shelf()).remove(txn),
       },
       deliver: (entry: OutboxEntry) => this.#present().deliver(entry),
+      there: (room, event) => this.#open?.holds(room, event) === true,
       now: Date.now,
       newTxn: () => `m${crypto.randomUUID()}`,
       later: (ms, then) => {
@@ -47,6 +48,7 @@ export class BrowserAccount implements Account {
 
   /** Goes on where this browser left off. */
   async start(): Promise<void> {
+    void import("./Connection.ts"); // fetched while somebody still types
     if (!globalThis.isSecureContext) {
       this.session.set({ phase: "signedOut", ended: false });
       return;
@@ -134,8 +136,8 @@ export class BrowserAccount implements Account {
       onBack: () => {
         this.outbox.flush();
       },
-      onSeen: (has) => {
-        void this.outbox.settle(has);
+      onOwn: () => {
+        void this.outbox.settle();
       },
       onGap: (room: RoomId) => {
         void this.outbox.settleRoom(room);

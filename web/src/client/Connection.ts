@@ -1,8 +1,8 @@
-import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, Preset, RoomEvent, SyncState, Visibility, type MatrixError } from "matrix-js-sdk";
+import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, Preset, RoomEvent, SyncState, Visibility, type MatrixError, type MatrixEvent } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
-import { type Readable, type Store } from "../store/Store.ts";
-import { type Connection as ConnectionState, type MediaSource, type OutboxContent, type OutboxEntry, type Person, type RoomId, type RoomSummary, type Timeline, type Trust } from "../store/model.ts";
+import type { Readable, Store } from "../store/Store.ts";
+import type { Connection as ConnectionState, MediaSource, OutboxContent, OutboxEntry, Person, RoomId, RoomSummary, Timeline, Trust } from "../store/model.ts";
 import { Media } from "./media.ts";
 import { preparePicture } from "./picture.ts";
 import { refusing, toRefusal } from "./refusal.ts";
@@ -27,8 +27,8 @@ export interface ConnectionEvents {
   onSignedOut(soft: boolean): void;
   /** Talking to the server works again. */
   onBack(): void;
-  /** These event ids are in the timeline of a room now. */
-  onSeen(has: (event: string) => boolean): void;
+  /** Something of one's own is in a timeline now. */
+  onOwn(): void;
   /** A room's timeline was cut. */
   onGap(room: RoomId): void;
 }
@@ -77,14 +77,11 @@ export class Connection implements Homeserver {
     client.on(HttpApiEvent.SessionLoggedOut, (fault: MatrixError) => {
       this.#events.onSignedOut(fault.data["soft_logout"] === true);
     });
-    client.on(RoomEvent.Timeline, (event, room) => {
-      if (event.getSender() === client.getUserId() && room !== undefined) {
-        this.#events.onSeen((id) => room.findEventById(id)?.status === null);
-      }
-    });
-    client.on(RoomEvent.LocalEchoUpdated, (event) => {
-      if (event.status === null) this.#events.onSeen((id) => id === event.getId());
-    });
+    const own = (event: MatrixEvent): void => {
+      if (event.getSender() === client.getUserId() && event.status === null) this.#events.onOwn();
+    };
+    client.on(RoomEvent.Timeline, own);
+    client.on(RoomEvent.LocalEchoUpdated, own);
     globalThis.addEventListener("online", this.#networkChanged);
     globalThis.addEventListener("offline", this.#networkChanged);
     await client.startClient({ initialSyncLimit: 30, lazyLoadMembers: true, pendingEventOrdering: PendingEventOrdering.Detached });
@@ -107,6 +104,11 @@ export class Connection implements Homeserver {
   }
 
   // What the outbox asks for.
+
+  /** Is the server's own copy of an event in the room's timeline? */
+  holds(room: RoomId, event: string): boolean {
+    return this.#client.getRoom(room)?.findEventById(event)?.status === null;
+  }
 
   readonly deliver = async (entry: OutboxEntry): Promise<string> => {
     const room = this.#client.getRoom(entry.room);

@@ -1,7 +1,7 @@
 import { EventType, MsgType, RelationType, type MatrixEvent, type Room } from "matrix-js-sdk";
 import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
 
-import { type EncryptedFile, type MediaSource, type MessageBody, type Note, type Person, type TimelineItem } from "../store/model.ts";
+import type { EncryptedFile, MediaSource, MessageBody, Note, Person, TimelineItem } from "../store/model.ts";
 import { localPart } from "./wire.ts";
 
 /** A member of a room by name; the local part of the id for somebody without one. */
@@ -23,7 +23,7 @@ export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem
   const body = bodyOf(event);
   if (body === undefined) return undefined;
   const edited = event.replacingEvent() !== null;
-  return { kind: "message", id, at, sender: personIn(room, sender), own: sender === me, edited, body };
+  return { kind: "message", id, at, sender: personIn(room, sender), own: sender === me, edited, body, txn: event.getUnsigned().transaction_id };
 }
 
 export function bodyOf(event: MatrixEvent): MessageBody | undefined {

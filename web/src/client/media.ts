@@ -1,8 +1,8 @@
-import { type MatrixClient } from "matrix-js-sdk";
+import type { MatrixClient } from "matrix-js-sdk";
 
-import { type MediaState } from "../store/Homeserver.ts";
+import type { MediaState } from "../store/Homeserver.ts";
 import { Store, type Readable } from "../store/Store.ts";
-import { type EncryptedFile, type MediaSource } from "../store/model.ts";
+import type { EncryptedFile, MediaSource } from "../store/model.ts";
 import { decryptAttachment, encryptAttachment } from "./attachment.ts";
 
 /** Types that the browser may draw; everything else is only ever offered as a download. */

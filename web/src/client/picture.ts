@@ -1,4 +1,4 @@
-import { type OutboxContent } from "../store/model.ts";
+import type { OutboxContent } from "../store/model.ts";
 
 const largestSide = 2560;
 const thumbnailSide = 800;

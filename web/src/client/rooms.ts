@@ -1,7 +1,7 @@
 import { ClientEvent, MatrixEventEvent, NotificationCountType, RoomEvent, RoomMemberEvent, RoomStateEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
 
-import { type Store } from "../store/Store.ts";
-import { type LastLine, type Person, type RoomId, type RoomSummary } from "../store/model.ts";
+import type { Store } from "../store/Store.ts";
+import type { LastLine, Person, RoomId, RoomSummary } from "../store/model.ts";
 import { bodyOf, personIn } from "./events.ts";
 import { localPart } from "./wire.ts";
 

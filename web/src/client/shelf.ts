@@ -1,6 +1,6 @@
-import { type OutboxShelf } from "../store/Outbox.ts";
-import { type OutboxContent, type OutboxEntry } from "../store/model.ts";
-import { type Vault } from "./vault.ts";
+import type { OutboxShelf } from "../store/Outbox.ts";
+import type { OutboxContent, OutboxEntry } from "../store/model.ts";
+import type { Vault } from "./vault.ts";
 
 /**
  * Waiting messages in the vault. An entry is one sealed record: the length of its JSON part in four bytes, the JSON

@@ -1,7 +1,7 @@
 import { EventTimeline, MatrixEventEvent, RoomEvent, RoomMemberEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
 
 import { Store } from "../store/Store.ts";
-import { type Person, type ReadMark, type Timeline, type TimelineItem } from "../store/model.ts";
+import type { Person, ReadMark, Timeline, TimelineItem } from "../store/model.ts";
 import { itemOf, personIn } from "./events.ts";
 
 const pageSize = 40;

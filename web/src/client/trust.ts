@@ -1,6 +1,6 @@
 import { MatrixError, type MatrixClient } from "matrix-js-sdk";
 
-import { type Trust } from "../store/model.ts";
+import type { Trust } from "../store/model.ts";
 
 /**
  * Sees to it that somebody's first device makes their signing keys, without asking anything: the password they have

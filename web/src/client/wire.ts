@@ -1,4 +1,4 @@
-import { type DemoPerson, type Demo, type SignInFault } from "../store/model.ts";
+import type { DemoPerson, Demo, SignInFault } from "../store/model.ts";
 
 // The few calls that are made before there is a signed-in client.
 

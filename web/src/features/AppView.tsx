@@ -1,6 +1,6 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
-import { type App } from "../store/App.ts";
+import type { App } from "../store/App.ts";
 import { useSnapshot } from "../ui/useSnapshot.ts";
 import { BrokenView, ElsewhereView } from "./gate/GateView.tsx";
 import { ShellView } from "./shell/ShellView.tsx";

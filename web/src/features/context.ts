@@ -1,7 +1,7 @@
 import { createContext, use, useState } from "react";
 
-import { type App } from "../store/App.ts";
-import { type Readable } from "../store/Store.ts";
+import type { App } from "../store/App.ts";
+import type { Readable } from "../store/Store.ts";
 import { useSnapshot } from "../ui/useSnapshot.ts";
 
 export const AppContext = createContext<App | undefined>(undefined);

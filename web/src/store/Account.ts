@@ -1,4 +1,4 @@
-import { type SignInFault } from "./model.ts";
+import type { SignInFault } from "./model.ts";
 
 /** Coming and going: what the sign-in page and the "Me" page may ask for. */
 export interface Account {

@@ -1,11 +1,11 @@
-import { type Account } from "./Account.ts";
-import { type Drafts } from "./Drafts.ts";
-import { type Homeserver } from "./Homeserver.ts";
-import { type Outbox } from "./Outbox.ts";
-import { type Preferences } from "./Preferences.ts";
-import { type Route } from "./Route.ts";
-import { type Readable } from "./Store.ts";
-import { type Connection, type Demo, type RoomSummary, type Session, type Trust } from "./model.ts";
+import type { Account } from "./Account.ts";
+import type { Drafts } from "./Drafts.ts";
+import type { Homeserver } from "./Homeserver.ts";
+import type { Outbox } from "./Outbox.ts";
+import type { Preferences } from "./Preferences.ts";
+import type { Route } from "./Route.ts";
+import type { Readable } from "./Store.ts";
+import type { Connection, Demo, RoomSummary, Session, Trust } from "./model.ts";
 
 /** Everything the screens are made from. main.tsx puts it together once. */
 export interface App {

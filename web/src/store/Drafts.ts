@@ -1,4 +1,4 @@
-import { type OutboxContent, type RoomId } from "./model.ts";
+import type { OutboxContent, RoomId } from "./model.ts";
 
 export interface Draft {
   readonly text: string;

@@ -1,5 +1,5 @@
-import { type Readable } from "./Store.ts";
-import { type MediaSource, type OutboxContent, type Person, type RoomId, type Timeline, type UserId } from "./model.ts";
+import type { Readable } from "./Store.ts";
+import type { MediaSource, OutboxContent, Person, RoomId, Timeline, UserId } from "./model.ts";
 
 /** A file on its way from the server to the screen. `url` is a blob: address. */
 export type MediaState = { readonly state: "loading" } | { readonly state: "ready"; readonly url: string } | { readonly state: "failed" };

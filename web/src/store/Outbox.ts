@@ -1,6 +1,6 @@
 import { Refusal } from "./Homeserver.ts";
 import { Store, type Readable } from "./Store.ts";
-import { type OutboxContent, type OutboxEntry, type RoomId } from "./model.ts";
+import type { OutboxContent, OutboxEntry, RoomId } from "./model.ts";
 
 /** Where waiting messages survive a reload, sealed. */
 export interface OutboxShelf {
@@ -16,6 +16,8 @@ export type Deliver = (entry: OutboxEntry) => Promise<string>;
 export interface OutboxOptions {
   readonly shelf: OutboxShelf;
   readonly deliver: Deliver;
+  /** Does the room's timeline hold this event now? */
+  readonly there: (room: RoomId, event: string) => boolean;
   readonly now: () => number;
   readonly newTxn: () => string;
   /** Calls back after so many milliseconds; the answer cancels it. */
@@ -103,9 +105,10 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     await this.#drop(txn);
   }
 
-  /** The timeline now holds this event: the outbox no longer needs to show it. */
-  async settle(seen: (event: string) => boolean): Promise<void> {
-    const done = this.snapshot.filter((entry) => entry.event !== undefined && seen(entry.event));
+  /** Lets go of what the timelines hold by now: the outbox no longer needs to show it. */
+  async settle(): Promise<void> {
+    const { there } = this.#options;
+    const done = this.snapshot.filter((entry) => entry.event !== undefined && there(entry.room, entry.event));
     for (const entry of done) await this.#drop(entry.txn);
   }
 
@@ -151,6 +154,7 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     try {
       const event = await this.#options.deliver(entry);
       await this.#keep({ ...entry, state: "sent", event });
+      await this.settle(); // the timeline may have been faster than the answer
       return undefined;
     } catch (fault) {
       const refusal = fault instanceof Refusal ? fault : new Refusal("other", String(fault));

@@ -1,5 +1,5 @@
 import { Store, type Readable } from "./Store.ts";
-import { type RoomId } from "./model.ts";
+import type { RoomId } from "./model.ts";
 
 /** Where in the app somebody is. The address bar is the only place that remembers it. */
 export type Place =

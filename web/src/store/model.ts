@@ -77,6 +77,8 @@ export interface MessageItem {
   readonly own: boolean;
   readonly edited: boolean;
   readonly body: MessageBody;
+  /** The transaction this device sent it with; undefined for everybody else's. */
+  readonly txn: string | undefined;
 }
 
 export interface NoteItem {

@@ -1,4 +1,4 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 /** Line drawings on a 24-point grid, 1.75 wide, in the colour of the text around them. */
 const shapes = {

@@ -1,7 +1,7 @@
-import { type KeyboardEvent, type ReactNode } from "react";
+import type { KeyboardEvent, ReactNode } from "react";
 
 import { type Words, useWords } from "../../i18n/words.tsx";
-import { type LastLine, type Person, type RoomSummary } from "../../store/model.ts";
+import type { LastLine, Person, RoomSummary } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Empty } from "../../ui/Empty.tsx";

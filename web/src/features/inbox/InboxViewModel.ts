@@ -1,6 +1,6 @@
-import { type App } from "../../store/App.ts";
+import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import { type Person, type RoomId, type RoomSummary } from "../../store/model.ts";
+import type { Person, RoomId, RoomSummary } from "../../store/model.ts";
 import { PeopleSearch, type PeopleFound } from "../people/PeopleSearch.ts";
 
 export interface InboxSnapshot {

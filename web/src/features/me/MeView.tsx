@@ -1,8 +1,8 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
-import { type Theme } from "../../store/Preferences.ts";
-import { type Trust } from "../../store/model.ts";
+import type { Theme } from "../../store/Preferences.ts";
+import type { Trust } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";

@@ -1,7 +1,7 @@
-import { type App } from "../../store/App.ts";
-import { type Theme } from "../../store/Preferences.ts";
+import type { App } from "../../store/App.ts";
+import type { Theme } from "../../store/Preferences.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import { type Person, type Trust } from "../../store/model.ts";
+import type { Person, Trust } from "../../store/model.ts";
 
 export interface MeSnapshot {
   readonly me: Person | undefined;

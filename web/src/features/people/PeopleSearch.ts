@@ -1,6 +1,6 @@
-import { type Homeserver } from "../../store/Homeserver.ts";
+import type { Homeserver } from "../../store/Homeserver.ts";
 import { Store, type Readable } from "../../store/Store.ts";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 
 export interface PeopleFound {
   readonly term: string;

@@ -1,7 +1,7 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";

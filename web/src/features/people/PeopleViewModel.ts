@@ -1,6 +1,6 @@
-import { type App } from "../../store/App.ts";
+import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 import { PeopleSearch, type PeopleFound } from "./PeopleSearch.ts";
 
 export interface PeopleSnapshot {

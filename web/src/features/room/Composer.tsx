@@ -4,7 +4,7 @@ import { useWords } from "../../i18n/words.tsx";
 import { IconButton } from "../../ui/Button.tsx";
 import styles from "./Composer.module.css";
 import { useBlobUrl } from "./MediaView.tsx";
-import { type RoomSnapshot, type RoomViewModel } from "./RoomViewModel.ts";
+import type { RoomSnapshot, RoomViewModel } from "./RoomViewModel.ts";
 
 /** Where one writes. Enter sends, Shift+Enter begins a line; where there is no real keyboard Enter begins a line too. */
 export function Composer({ now, model }: { readonly now: RoomSnapshot; readonly model: RoomViewModel }): ReactNode {

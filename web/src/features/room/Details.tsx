@@ -1,13 +1,13 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import styles from "./Details.module.css";
-import { type RoomSnapshot, type RoomViewModel } from "./RoomViewModel.ts";
+import type { RoomSnapshot, RoomViewModel } from "./RoomViewModel.ts";
 
 /** Beside the conversation, or over it on a phone: who is here, and the way out. */
 export function Details({ now, model }: { readonly now: RoomSnapshot; readonly model: RoomViewModel }): ReactNode {

@@ -1,8 +1,8 @@
 import { type CSSProperties, type ReactNode, useEffect, useMemo, useState } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import { type MediaState } from "../../store/Homeserver.ts";
-import { type MediaSource, type MessageBody } from "../../store/model.ts";
+import type { MediaState } from "../../store/Homeserver.ts";
+import type { MediaSource, MessageBody } from "../../store/model.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";

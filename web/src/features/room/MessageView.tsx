@@ -5,8 +5,8 @@ import { Avatar } from "../../ui/Avatar.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { FileView, PictureView, SendingPicture } from "./MediaView.tsx";
 import styles from "./MessageView.module.css";
-import { type RoomViewModel } from "./RoomViewModel.ts";
-import { type MessageRow, type RowBody, type Status } from "./rows.ts";
+import type { RoomViewModel } from "./RoomViewModel.ts";
+import type { MessageRow, RowBody, Status } from "./rows.ts";
 import { StatusView } from "./StatusView.tsx";
 
 export interface MessageProps {

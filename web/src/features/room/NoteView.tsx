@@ -1,7 +1,7 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { type Words, useWords } from "../../i18n/words.tsx";
-import { type Note } from "../../store/model.ts";
+import type { Note } from "../../store/model.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import styles from "./NoteView.module.css";
 

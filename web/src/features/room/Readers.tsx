@@ -1,13 +1,13 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { useApp } from "../context.ts";
 import styles from "./Readers.module.css";
-import { type Status } from "./rows.ts";
+import type { Status } from "./rows.ts";
 
 /** Who has read a message, and when. */
 export function Readers({ status, onClose }: { readonly status: Extract<Status, { kind: "read" }>; readonly onClose: () => void }): ReactNode {

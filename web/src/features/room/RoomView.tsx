@@ -1,4 +1,4 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
 import { Avatar } from "../../ui/Avatar.tsx";

@@ -1,7 +1,7 @@
-import { type App } from "../../store/App.ts";
-import { type Draft } from "../../store/Drafts.ts";
+import type { App } from "../../store/App.ts";
+import type { Draft } from "../../store/Drafts.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import { type Person, type RoomId, type RoomSummary, type Timeline } from "../../store/model.ts";
+import type { Person, RoomId, RoomSummary, Timeline } from "../../store/model.ts";
 import { keepSame, rowsOf, type Row } from "./rows.ts";
 
 export interface RoomSnapshot {

@@ -1,9 +1,9 @@
-import { type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
-import { type RoomViewModel } from "./RoomViewModel.ts";
-import { type Status } from "./rows.ts";
+import type { RoomViewModel } from "./RoomViewModel.ts";
+import type { Status } from "./rows.ts";
 import styles from "./StatusView.module.css";
 
 export interface StatusProps {

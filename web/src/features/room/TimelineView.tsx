@@ -1,14 +1,14 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { useApp } from "../context.ts";
 import { MessageView } from "./MessageView.tsx";
 import { NoteView } from "./NoteView.tsx";
 import { Readers } from "./Readers.tsx";
-import { type RoomSnapshot, type RoomViewModel } from "./RoomViewModel.ts";
-import { type Row, type Status } from "./rows.ts";
+import type { RoomSnapshot, RoomViewModel } from "./RoomViewModel.ts";
+import type { Row, Status } from "./rows.ts";
 import styles from "./TimelineView.module.css";
 
 /** How far from the newest message somebody may be and still count as reading it. */

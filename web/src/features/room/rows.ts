@@ -1,4 +1,4 @@
-import { type MessageBody, type MessageItem, type Note, type OutboxEntry, type Person, type ReadMark, type Timeline } from "../../store/model.ts";
+import type { MessageBody, MessageItem, Note, OutboxEntry, Person, ReadMark, Timeline } from "../../store/model.ts";
 
 /** One line of a conversation as it is drawn. */
 export type Row =
@@ -33,8 +33,8 @@ const together = 5 * 60_000;
 
 /** Arranges a room's timeline and what is still on its way into rows. Pure: the same input gives the same rows. */
 export function rowsOf(timeline: Timeline, pending: readonly OutboxEntry[], me: Person, dayOf: (at: number) => number): Row[] {
-  const there = new Set(timeline.items.map((item) => item.id));
-  const waiting = pending.filter((entry) => entry.event === undefined || !there.has(entry.event));
+  const there = new Set(timeline.items.flatMap((item) => (item.kind === "message" ? [item.id, item.txn] : [])));
+  const waiting = pending.filter((entry) => !there.has(entry.txn) && (entry.event === undefined || !there.has(entry.event)));
   const readers = readersByItem(timeline);
   const rows: Row[] = [];
   let day: number | undefined;

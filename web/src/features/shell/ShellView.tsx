@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
-import { type Place } from "../../store/Route.ts";
+import type { Place } from "../../store/Route.ts";
 import { Empty } from "../../ui/Empty.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
 import { Logo } from "../../ui/Logo.tsx";

@@ -1,7 +1,7 @@
-import { type App } from "../../store/App.ts";
-import { type Place } from "../../store/Route.ts";
+import type { App } from "../../store/App.ts";
+import type { Place } from "../../store/Route.ts";
 import { Derived, type Readable } from "../../store/Store.ts";
-import { type Person } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 
 export interface ShellSnapshot {
   readonly place: Place;

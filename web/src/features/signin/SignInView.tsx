@@ -1,7 +1,7 @@
-import { type FormEvent, type ReactNode } from "react";
+import type { FormEvent, ReactNode } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
-import { type DemoPerson, type SignInFault } from "../../store/model.ts";
+import type { DemoPerson, SignInFault } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";

@@ -1,6 +1,6 @@
-import { type App } from "../../store/App.ts";
+import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import { type Demo, type DemoPerson, type SignInFault } from "../../store/model.ts";
+import type { Demo, DemoPerson, SignInFault } from "../../store/model.ts";
 
 export interface SignInSnapshot {
   readonly user: string;

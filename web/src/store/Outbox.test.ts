@@ -1,0 +1,201 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { MemoryShelf } from "../testing/app.ts";
+import { Refusal } from "./Homeserver.ts";
+import { Outbox } from "./Outbox.ts";
+import type { OutboxEntry } from "./model.ts";
+
+/** A server whose answers the test gives one by one. */
+class Server {
+  readonly tried: string[] = [];
+  #answers: { yes: (event: string) => void; no: (fault: unknown) => void }[] = [];
+
+  readonly deliver = (entry: OutboxEntry): Promise<string> => {
+    this.tried.push(entry.content.kind === "text" ? entry.content.text : entry.content.name);
+    return new Promise((yes, no) => this.#answers.push({ yes, no }));
+  };
+
+  async accept(event: string): Promise<void> {
+    this.#answers.shift()?.yes(event);
+    await settled();
+  }
+
+  async refuse(fault: unknown): Promise<void> {
+    this.#answers.shift()?.no(fault);
+    await settled();
+  }
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("Outbox", () => {
+  let server: Server;
+  let shelf: MemoryShelf;
+  let pauses: { ms: number; then: () => void }[];
+  let txns = 0;
+  const seen = new Set<string>();
+
+  const make = (): Outbox =>
+    new Outbox({
+      shelf,
+      deliver: server.deliver,
+      there: (_room, event) => seen.has(event),
+      now: () => 1000,
+      newTxn: () => `t${String(++txns)}`,
+      later: (ms, then) => {
+        const pause = { ms, then };
+        pauses.push(pause);
+        return () => {
+          pauses = pauses.filter((one) => one !== pause);
+        };
+      },
+    });
+  const states = (outbox: Outbox): string[] => outbox.snapshot.map((entry) => entry.state);
+
+  beforeEach(() => {
+    server = new Server();
+    shelf = new MemoryShelf();
+    pauses = [];
+    txns = 0;
+    seen.clear();
+  });
+
+  it("shows a message as sent only when the server has said so, and keeps it until it is seen", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "hello" });
+    expect(shelf.kept.size).toBe(1);
+    expect(states(outbox)).toEqual(["sending"]);
+    await server.accept("$1");
+    expect(outbox.snapshot).toMatchObject([{ state: "sent", event: "$1" }]);
+    await outbox.settle();
+    expect(outbox.snapshot).toHaveLength(1);
+    seen.add("$1");
+    await outbox.settle();
+    expect(outbox.snapshot).toHaveLength(0);
+    expect(shelf.kept.size).toBe(0);
+  });
+
+  it("lets go at once when the timeline was faster than the answer", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "hello" });
+    seen.add("$1");
+    await server.accept("$1");
+    expect(outbox.snapshot).toEqual([]);
+  });
+
+  it("sends in order within a room, and rooms side by side", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "a1" });
+    await outbox.enqueue("!a", { kind: "text", text: "a2" });
+    await outbox.enqueue("!b", { kind: "text", text: "b1" });
+    expect(server.tried).toEqual(["a1", "b1"]);
+    await server.accept("$a1");
+    expect(server.tried).toEqual(["a1", "b1", "a2"]);
+  });
+
+  it("tries again with the same transaction after longer and longer pauses while the server is away", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      await server.refuse(new Refusal("unreachable", "away"));
+      expect(states(outbox)).toEqual(["waiting"]);
+      const pause = pauses.shift();
+      waits.push(pause?.ms ?? 0);
+      pause?.then();
+      await settled();
+    }
+    expect(waits).toEqual([1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+    await server.accept("$x");
+    expect(outbox.snapshot).toMatchObject([{ txn: "t1", state: "sent" }]);
+  });
+
+  it("waits as long as a busy server asks", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    await server.refuse(new Refusal("limited", "slow down", 7000));
+    expect(pauses.map((pause) => pause.ms)).toEqual([7000]);
+  });
+
+  it("does not wait out the pause when the network is back", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    await server.refuse(new Refusal("unreachable", "away"));
+    outbox.flush();
+    await settled();
+    expect(pauses).toEqual([]);
+    expect(server.tried).toEqual(["x", "x"]);
+  });
+
+  it("goes on behind a message that was refused for good, which can be sent anew or thrown away", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "bad" });
+    await outbox.enqueue("!a", { kind: "text", text: "good" });
+    await server.refuse(new Refusal("forbidden", "no"));
+    expect(states(outbox)).toEqual(["failed", "sending"]);
+    await server.accept("$good");
+    await outbox.retry("t1");
+    expect(outbox.snapshot.map((entry) => [entry.txn, entry.state])).toEqual([
+      ["t2", "sent"],
+      ["t3", "sending"],
+    ]);
+    await server.refuse(new Error("anything else"));
+    expect(states(outbox)).toEqual(["sent", "failed"]);
+    await outbox.discard("t3");
+    expect(states(outbox)).toEqual(["sent"]);
+    expect([...shelf.kept.keys()]).toEqual(["t2"]);
+  });
+
+  it("never throws away what may already be on the server", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    await outbox.discard("t1");
+    await outbox.retry("t1");
+    expect(states(outbox)).toEqual(["sending"]);
+  });
+
+  it("takes up after a reload what an earlier run left, with the same transaction, and forgets what was acknowledged", async () => {
+    const first = make();
+    await first.start();
+    await first.enqueue("!a", { kind: "text", text: "acknowledged" });
+    await server.accept("$1");
+    await first.enqueue("!a", { kind: "text", text: "cut off" });
+    first.stop();
+    const second = make();
+    await second.start();
+    expect(second.snapshot).toMatchObject([{ txn: "t2", state: "sending" }]);
+    expect(server.tried).toEqual(["acknowledged", "cut off", "cut off"]);
+  });
+
+  it("sends nothing before it is started or after it is stopped", async () => {
+    const outbox = make();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    expect(server.tried).toEqual([]);
+    await outbox.start();
+    expect(server.tried).toEqual(["x"]);
+    outbox.stop();
+    await server.refuse(new Refusal("unreachable", "away"));
+    await outbox.enqueue("!b", { kind: "text", text: "y" });
+    expect(server.tried).toEqual(["x"]);
+    expect(states(outbox)).toEqual(["waiting", "waiting"]);
+  });
+
+  it("lets go of sent messages when the room's timeline is cut", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    await server.accept("$x");
+    await outbox.settleRoom("!b");
+    expect(outbox.snapshot).toHaveLength(1);
+    await outbox.settleRoom("!a");
+    expect(outbox.snapshot).toHaveLength(0);
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+
+import { pathOf, placeOf, Route, type Place } from "./Route.ts";
+
+const places: readonly Place[] = [{ at: "inbox" }, { at: "people" }, { at: "me" }, { at: "room", room: "!abc/def:example.org" }, { at: "room", room: "!hash-only_of-version12" }];
+
+describe("Route", () => {
+  it.each(places)("finds the way back to $at", (place) => {
+    expect(placeOf(pathOf(place))).toEqual(place);
+  });
+
+  it.each(["/nowhere", "/room", "/room/", "/room/%E0%A4%A", ""])("goes to the inbox for %s", (path) => {
+    expect(placeOf(path)).toEqual({ at: "inbox" });
+  });
+
+  it("follows the browser's back button", () => {
+    let path = "/me";
+    let back = (): void => undefined;
+    const route = new Route({
+      get path() {
+        return path;
+      },
+      push: (next) => {
+        path = next;
+      },
+      replace: (next) => {
+        path = next;
+      },
+      listen: (listener) => {
+        back = listener;
+      },
+    });
+    route.go({ at: "room", room: "!a" });
+    expect(path).toBe("/room/!a");
+    path = "/me";
+    back();
+    expect(route.snapshot).toEqual({ at: "me" });
+    route.replace({ at: "inbox" });
+    expect(path).toBe("/");
+  });
+});
