@@ -25,7 +25,6 @@ import (
 type Options struct {
 	DB         *db.DB
 	Seal       *seal.Keys
-	Rooms      *room.Rooms
 	ServerName string
 	Account    Account
 	// Counts returns what is left of a device's one-time and fallback keys; nil: no encryption.
@@ -78,9 +77,8 @@ type Feed struct {
 	closed   atomic.Bool
 }
 
-// New makes a Feed over an open database and starts its clockwork. Register it as an observer of the rooms
-// before they are used.
-func New(ctx context.Context, o Options) (*Feed, error) {
+// New makes a Feed over an open database. It is an observer of the rooms, which Start hands to it.
+func New(o Options) (*Feed, error) {
 	switch {
 	case o.DB == nil || o.Seal == nil:
 		return nil, errors.New("the feed needs a database and a key store")
@@ -108,7 +106,7 @@ func New(ctx context.Context, o Options) (*Feed, error) {
 		return nil, fmt.Errorf("make device memory: %w", err)
 	}
 	f := &Feed{
-		db: o.DB, seal: o.Seal, rooms: o.Rooms, server: o.ServerName, account: o.Account, counts: o.Counts,
+		db: o.DB, seal: o.Seal, server: o.ServerName, account: o.Account, counts: o.Counts,
 		clock: o.Clock, log: o.Log.With("pkg", "feed"), boot: newBoot(), filters: filters, devices: devices,
 		people: make(map[id.UserID]*person), places: make(map[id.RoomID]*place), maxP: o.People,
 		txns: make(map[mailTxn]chan struct{}), typing: make(map[id.RoomID]*typing), soon: make(map[id.RoomID]bool),
@@ -119,20 +117,29 @@ func New(ctx context.Context, o Options) (*Feed, error) {
 	}
 	f.metrics = newMetrics(o.Metrics, f)
 	f.waiters.by = make(map[id.UserID][]*waiter)
-	pos, err := f.db.Position(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("start the feed: %w", err)
-	}
-	f.visible.Store(pos)
-	f.ended = pos
-	f.lists.floor = pos
 	if o.Presence {
 		f.presence = newPresence()
 	}
+	return f, nil
+}
+
+// Start begins to serve: it notes the position from which on it publishes, and starts the clockwork. It is
+// called once, before anything is written.
+func (f *Feed) Start(ctx context.Context, rooms *room.Rooms) error {
+	pos, err := f.db.Position(ctx)
+	if err != nil {
+		return fmt.Errorf("start the feed: %w", err)
+	}
+	f.rooms = rooms
+	f.mu.Lock()
+	f.visible.Store(pos)
+	f.ended = pos
+	f.lists.floor = pos
+	f.mu.Unlock()
 	f.db.OnBatch(f.batch)
 	f.stopped.Add(1)
 	go f.clockwork()
-	return f, nil
+	return nil
 }
 
 // Close ends the clockwork and sends everybody who waits home with what there is.

@@ -3,13 +3,15 @@ package feed
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"maunium.net/go/mautrix/id"
 )
 
 // waiter is one device that waits for news. It is told at most once until it looks.
 type waiter struct {
-	ch chan struct{}
+	ch   chan struct{}
+	over atomic.Bool // its token may have stopped working: it does not wait any longer
 }
 
 // waiters are kept by person: news wakes exactly those whom it concerns.
@@ -84,5 +86,16 @@ func (x *waiter) tell() int {
 		return 1
 	default:
 		return 0
+	}
+}
+
+// Revoked answers the waiting requests of a person at once, because one of their tokens may have stopped
+// working; whoever serves them looks at the token again.
+func (f *Feed) Revoked(user id.UserID) {
+	f.waiters.mu.Lock()
+	defer f.waiters.mu.Unlock()
+	for _, x := range f.waiters.by[user] {
+		x.over.Store(true)
+		x.tell()
 	}
 }
