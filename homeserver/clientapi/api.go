@@ -64,6 +64,9 @@ func (a *API) Routes() []rest.Route {
 		a.roomStateRoutes(),
 		a.membershipRoutes(),
 		a.aliasesRoutes(),
+		a.messagesRoutes(),
+		a.relationsRoutes(),
+		a.publicRoomsRoutes(),
 	)
 }
 

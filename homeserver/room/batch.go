@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"context"
+	"encoding/json/jsontext"
 	"errors"
 	"fmt"
 	"slices"
@@ -219,14 +220,14 @@ func (b *batch) build(d *Draft) (*Event, error) {
 		// The choice of the auth events looks into the content.
 		c, err := event.Canonical(p.Content, r.Version.ForbidFloatsAndBigInts())
 		if err != nil {
-			return nil, buildFault(err)
+			return nil, buildFault(err, d.Content)
 		}
 		p.Content = c
 	}
 	p.AuthEvents = authIDs(r.Version, p, h.view.state)
 	eventID, raw, err := event.Build(r.Version, p, rs.o.Key)
 	if err != nil {
-		return nil, buildFault(err)
+		return nil, buildFault(err, d.Content)
 	}
 	if err := auth.CheckState(r.Version, p, auth.State{Lookup: h.view.lookup, Levels: h.view.power}); err != nil {
 		return nil, forbidden(err)
@@ -485,8 +486,10 @@ func forbidden(err error) error {
 }
 
 // buildFault turns what is wrong with the content of an event into a fault.
-func buildFault(err error) error {
+func buildFault(err error, content jsontext.Value) error {
 	switch {
+	case errors.Is(err, event.ErrBadJSON) && !content.IsValid():
+		return fault.New(fault.NotJSON, "The content is not JSON.").Because(err)
 	case errors.Is(err, event.ErrTooLarge):
 		return fault.New(fault.TooLarge, "The event is too large.").Because(err)
 	case errors.Is(err, event.ErrBadJSON):
