@@ -1,0 +1,322 @@
+// Package server builds every part of Myelin from the configuration, connects
+// them and runs them. It is the only place that knows all of them, and it
+// holds no rules of its own.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/audit"
+	"github.com/myelin-health/myelin/cluster"
+	"github.com/myelin-health/myelin/config"
+	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/clientapi"
+	"github.com/myelin-health/myelin/homeserver/e2ee"
+	"github.com/myelin-health/myelin/homeserver/feed"
+	"github.com/myelin-health/myelin/homeserver/media"
+	"github.com/myelin-health/myelin/homeserver/room"
+	"github.com/myelin-health/myelin/homeserver/signin"
+	"github.com/myelin-health/myelin/rest"
+	"github.com/myelin-health/myelin/seal"
+	"github.com/myelin-health/myelin/web"
+)
+
+// Options are what the configuration does not say.
+type Options struct {
+	Log *slog.Logger
+	// Clock is time.Now when nil.
+	Clock func() time.Time
+	// Demo, if set, answers with the sign-ins of a demo hospital.
+	Demo http.Handler
+}
+
+// Server is a running Myelin.
+type Server struct {
+	config   *config.Config
+	options  Options
+	log      *slog.Logger
+	clock    func() time.Time
+	registry *prometheus.Registry
+
+	// The parts, in start order.
+	keys     *seal.Keys
+	db       *db.DB
+	audit    *audit.Log
+	accounts *account.Accounts
+	signin   *signin.Signin
+	e2ee     *e2ee.Keys
+	rooms    *room.Rooms
+	feed     *feed.Feed
+	media    *media.Media
+	cluster  *cluster.Cluster
+	rest     *rest.Server
+
+	serving   context.Context // of all requests
+	stop      context.CancelFunc
+	listeners []*listener
+	running   *errgroup.Group
+	closers   []func() error // of what has started, to be called in reverse order
+}
+
+// Version is the version of this build.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// Start starts a server. When it returns, the server is ready and its
+// addresses are open.
+func Start(ctx context.Context, c *config.Config, o Options) (*Server, error) {
+	s := newServer(c, o)
+	s.serving, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.closers = append(s.closers, func() error { s.stop(); return nil })
+	for _, step := range []func(context.Context) error{s.openStores, s.buildParts, s.connect, s.serve} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+func newServer(c *config.Config, o Options) *Server {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Server{config: c, options: o, log: o.Log, clock: o.Clock, registry: prometheus.NewRegistry()}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return s
+}
+
+// openStores opens what is on the disk or in PostgreSQL: keys, database, audit log.
+func (s *Server) openStores(ctx context.Context) error {
+	c := s.config
+	err := makeDataDir(c.DataDir)
+	if err != nil {
+		return err
+	}
+	if s.db, err = db.Open(ctx, db.Options{
+		URL: c.Database, Path: c.SQLitePath(), Log: s.log, Metrics: s.registry, CommitDelay: c.TestCommitDelay,
+	}); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	s.closers = append(s.closers, s.db.Close)
+	if s.keys, err = seal.Open(ctx, seal.Options{
+		Dir: c.DataDir, URL: c.Database, MasterKey: c.MasterKey, PreviousMasterKey: c.MasterKeyPrevious,
+		Clock: s.clock, Log: s.log, Metrics: s.registry,
+	}); err != nil {
+		return fmt.Errorf("open the key store: %w", err)
+	}
+	s.closers = append(s.closers, s.keys.Close)
+	if s.audit, err = audit.Open(ctx, audit.Options{
+		DB: s.db, Keys: s.keys, Name: c.ServerName, Dir: c.DataDir, Clock: s.clock, Log: s.log, Metrics: s.registry,
+	}); err != nil {
+		return fmt.Errorf("open the audit log: %w", err)
+	}
+	s.closers = append(s.closers, s.audit.Close)
+	return nil
+}
+
+// buildParts builds the homeserver from the bottom up. Where a part tells one
+// that is built later, it does so through s.
+func (s *Server) buildParts(ctx context.Context) error {
+	for _, build := range []func(context.Context) error{s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildMedia} {
+		if err := build(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) buildAccounts(context.Context) error {
+	c := s.config
+	s.accounts = account.New(account.Options{
+		DB: s.db, Seal: s.keys, Audit: s.audit, ServerName: c.ServerName, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		TokenLifetime: c.AccessTokenLifetime,
+		Changed:       s.accountChanged, ProfileChanged: s.profileChanged, DeviceRemoved: s.deviceRemoved,
+		Deactivated: s.deactivated, Revoked: s.revoked, Visible: s.directoryLimit(),
+	})
+	cost := signin.Strong
+	if c.PasswordHashing == "fast" {
+		cost = signin.Fast
+	}
+	s.signin = signin.New(signin.Options{
+		Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, RateLimits: c.RateLimits == "on",
+	})
+	return nil
+}
+
+func (s *Server) buildKeys(context.Context) error {
+	o := e2ee.Options{
+		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Clock: s.clock, Log: s.log,
+		DeviceNames: s.deviceNames, Changed: s.keysChanged,
+		CreateDevice: s.accounts.AddUnattended, RemoveDevice: s.accounts.RemoveUnattended, Inbox: s.inbox,
+	}
+	if s.db.Postgres() {
+		o.CountsFor = time.Second
+	}
+	s.e2ee = e2ee.New(o)
+	return nil
+}
+
+func (s *Server) buildRooms(context.Context) error {
+	c := s.config
+	key, err := signingKey(c.DataDir, c.ServerName)
+	if err != nil {
+		return err
+	}
+	s.rooms, err = room.New(room.Options{
+		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: key, Clock: s.clock, Log: s.log, Metrics: s.registry,
+		DefaultVersion: id.RoomVersion(c.RoomVersion), CreatableVersions: roomVersions(c), EncryptRooms: room.Encrypt(c.EncryptRooms),
+		Observers: []room.Observer{auditor{s.audit}, s.feed},
+		Profile:   s.profile, Exists: s.accounts.Exists,
+	})
+	return err
+}
+
+func roomVersions(c *config.Config) []id.RoomVersion {
+	var versions []id.RoomVersion
+	for _, v := range c.RoomVersions {
+		versions = append(versions, id.RoomVersion(v))
+	}
+	return versions
+}
+
+func (s *Server) buildFeed(context.Context) (err error) {
+	s.feed, err = feed.New(feed.Options{
+		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Account: s.feedAccount(), Counts: s.keyCounts,
+		Clock: s.clock, Log: s.log, Metrics: s.registry, Presence: s.config.Presence == "on",
+	})
+	return err
+}
+
+func (s *Server) buildMedia(context.Context) (err error) {
+	s.media, err = media.New(media.Options{
+		DB: s.db, Seal: s.keys, Audit: s.audit, ServerName: s.config.ServerName, Dir: filepath.Join(s.config.DataDir, "media"),
+		MaxBytes: s.config.MaxUploadBytes, Clock: s.clock, Log: s.log,
+	})
+	return err
+}
+
+// connect starts what runs in the background.
+func (s *Server) connect(ctx context.Context) (err error) {
+	if err := s.feed.Start(ctx, s.rooms); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() error { s.feed.Close(); return nil })
+	s.audit.Start()
+	s.accounts.Start(ctx)
+	s.closers = append(s.closers, func() error { return s.accounts.Close(context.WithoutCancel(ctx)) })
+	s.cluster, err = cluster.Start(ctx, cluster.Options{DB: s.db, URL: s.config.Database, OnHint: s.hint, Log: s.log})
+	if err != nil {
+		return fmt.Errorf("listen to other processes: %w", err)
+	}
+	s.closers = append(s.closers, func() error { s.cluster.Close(); return nil })
+	go s.sweep()
+	return nil
+}
+
+// sweep removes expired files once an hour.
+func (s *Server) sweep() {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		select {
+		case <-s.serving.Done():
+			return
+		case <-hourly.C:
+			if err := s.media.Sweep(s.serving); err != nil && s.serving.Err() == nil {
+				s.log.Error("expired files were not removed", "error", err)
+			}
+		}
+	}
+}
+
+// serve adds the routes and opens the addresses.
+func (s *Server) serve(ctx context.Context) error {
+	app, err := web.Handler(web.Options{FrameAncestors: s.config.FrameAncestors})
+	if err != nil {
+		return fmt.Errorf("configuration key frame_ancestors: %w", err)
+	}
+	s.rest = s.newRest(app)
+	if err := s.listen(ctx, s.rest); err != nil {
+		return err
+	}
+	s.running = new(errgroup.Group)
+	for _, l := range s.listeners {
+		s.running.Go(l.serve)
+	}
+	return nil
+}
+
+func (s *Server) newRest(app http.Handler) *rest.Server {
+	c := s.config
+	r := rest.New(rest.Options{
+		Authenticate: s.accounts.Authenticate, Seen: s.accounts.Seen, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		RateLimits: c.RateLimits == "on", MaxConcurrent: int(c.MaxRequests), Fallback: app,
+	})
+	api := &clientapi.API{
+		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
+		ServerName: c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
+		Log: s.log, Clock: s.clock,
+	}
+	r.Add(api.Routes()...)
+	r.Add(s.ownRoutes()...)
+	return r
+}
+
+// Routes lists every route that is served.
+func (s *Server) Routes() []rest.Route { return s.rest.Routes() }
+
+// Wait serves until ctx ends or an address fails, then drains and closes.
+func (s *Server) Wait(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.running.Wait() }()
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		return s.Close()
+	case err := <-failed:
+		return errors.Join(err, s.Close())
+	}
+}
+
+// Close stops accepting, lets requests under way finish (waiting syncs are
+// answered at once), and closes every part in reverse start order.
+func (s *Server) Close() error {
+	var problems []error
+	if len(s.listeners) > 0 {
+		s.feed.Close()
+	}
+	drain, done := context.WithTimeout(context.Background(), drainTime)
+	defer done()
+	for _, l := range s.listeners {
+		if err := l.server.Shutdown(drain); err != nil {
+			problems = append(problems, fmt.Errorf("requests under way at %s were cut off: %w", l.Addr(), errors.Join(err, l.server.Close())))
+		}
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		problems = append(problems, s.closers[i]())
+	}
+	s.closers, s.listeners = nil, nil
+	return errors.Join(problems...)
+}
