@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/myelin-health/myelin/access"
+	"github.com/myelin-health/myelin/fault"
 )
 
 // DefaultMaxBody caps the request body of a route that sets no cap of its own, in bytes.
@@ -75,6 +76,8 @@ type Options struct {
 	Authenticate func(ctx context.Context, token string) (access.Who, error)
 	// Seen, if set, is told of every authenticated request. It must be cheap and must not block.
 	Seen func(who access.Who, addr, agent string)
+	// Refused, if set, is told of every signed-in caller who is answered 403. It must not block.
+	Refused func(r *Request, f *fault.Fault)
 	// Log receives one line per request at debug level and every inner error; nil discards.
 	Log *slog.Logger
 	// Registerer takes the metrics; nil is the default registerer.

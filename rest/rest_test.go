@@ -518,6 +518,21 @@ func TestLongPollEndsWithItsToken(t *testing.T) {
 	do(t, s, "GET", "/_matrix/sync", "user", "").want(t, 401, fault.UnknownToken)
 }
 
+func TestRefused(t *testing.T) {
+	var refused []string
+	s := newServer(t, Options{Refused: func(r *Request, f *fault.Fault) {
+		refused = append(refused, string(r.Who.User)+" "+r.Pattern()+" "+string(f.Kind))
+	}}, Route{Method: "GET", Path: "/_matrix/x", Access: access.UserOrNobody, Handle: func(*Request) (any, error) { return nil, fault.New(fault.Forbidden, "no") }},
+		Route{Method: "GET", Path: "/_matrix/admin", Access: access.Admin, Handle: say("")})
+	do(t, s, "GET", "/_matrix/x", "", "").want(t, 403, fault.Forbidden)
+	do(t, s, "GET", "/_matrix/x", "user", "").want(t, 403, fault.Forbidden)
+	do(t, s, "GET", "/_matrix/admin", "user", "").want(t, 403, fault.Forbidden)
+	do(t, s, "GET", "/_matrix/admin", "", "").want(t, 401, fault.MissingToken)
+	if len(refused) != 2 || refused[0] != "@u:x /_matrix/x M_FORBIDDEN" || refused[1] != "@u:x /_matrix/admin M_FORBIDDEN" {
+		t.Errorf("told of %q", refused)
+	}
+}
+
 func TestSeen(t *testing.T) {
 	var seen []string
 	s := newServer(t, Options{Seen: func(w access.Who, addr, agent string) { seen = append(seen, string(w.User)+" "+addr+" "+agent) }},

@@ -33,6 +33,7 @@ var (
 	corsExpose   = []string{"Retry-After"}
 	corsMaxAge   = []string{"86400"}
 	noStore      = []string{"no-store"}
+	noSniff      = []string{"nosniff"}
 	emptyObject  = []byte("{}")
 	buffers      = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	encodeWith   = json.JoinOptions(jsonv1.OmitEmptyWithLegacySemantics(true), json.Deterministic(false))
@@ -252,6 +253,9 @@ func (s *Server) fail(r *Request, err error) {
 			s.log.LogAttrs(r.Context(), slog.LevelWarn, "request failed", slog.String("id", s.requestID(r)),
 				slog.String("route", r.e.Path), slog.Any("error", err))
 		}
+		if s.o.Refused != nil && f.HTTPStatus() == http.StatusForbidden && !r.Who.Nobody() {
+			s.o.Refused(r, f)
+		}
 		s.writeFault(r, f)
 		return
 	}
@@ -328,6 +332,7 @@ func (r *Request) write(status int, answer any) error {
 	}
 	h := r.W.Header()
 	h["Content-Type"] = jsonType
+	h["X-Content-Type-Options"] = noSniff
 	if _, set := h["Cache-Control"]; !set {
 		h["Cache-Control"] = noStore
 	}

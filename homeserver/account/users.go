@@ -215,6 +215,9 @@ func (a *Accounts) Deactivate(ctx context.Context, user id.UserID, device id.Dev
 		}
 		a.o.Audit.Append(tx, audit.Entry{Act: audit.Deactivate, Who: user, Device: device, Outcome: audit.Done,
 			Detail: AuditDetail{"erase": erase}})
+		if erase { // without details, which the erasure would take along
+			a.o.Audit.Append(tx, audit.Entry{Act: audit.Erase, Who: user, Device: device, Target: string(user), Outcome: audit.Done})
+		}
 		a.revoke(tx, user, "")
 		tx.After(func() {
 			a.directory.remove(user)

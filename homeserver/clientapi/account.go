@@ -11,8 +11,7 @@ import (
 	"github.com/myelin-health/myelin/rest"
 )
 
-// accountRoutes serves "Account management", "Current account information" and the locking of accounts
-// by administrators.
+// accountRoutes serves "Account management", "Current account information" and "Server Administration".
 func (a *API) accountRoutes() []rest.Route {
 	const base = "/_matrix/client/v3/account/"
 	routes := []rest.Route{
@@ -20,6 +19,7 @@ func (a *API) accountRoutes() []rest.Route {
 		{Method: http.MethodPost, Path: base + "password", Access: access.User, Limit: rest.SigningIn, Handle: a.changePassword},
 		{Method: http.MethodPost, Path: base + "deactivate", Access: access.User, Limit: rest.SigningIn, Handle: a.deactivate},
 		{Method: http.MethodGet, Path: base + "3pid", Access: access.User, Handle: a.threepids},
+		{Method: http.MethodGet, Path: "/_matrix/client/v3/admin/whois/{userId}", Access: access.User, Handle: a.whois},
 		{Method: http.MethodGet, Path: "/_matrix/client/v1/admin/lock/{userId}", Access: access.Admin, Handle: a.locked},
 		{Method: http.MethodPut, Path: "/_matrix/client/v1/admin/lock/{userId}", Access: access.Admin, Handle: a.lock},
 	}
@@ -78,6 +78,31 @@ func (a *API) deactivate(r *rest.Request) (any, error) {
 
 func (a *API) threepids(*rest.Request) (any, error) {
 	return map[string]any{"threepids": []string{}}, nil
+}
+
+// whois tells where a person's devices were last seen, to the person and to administrators.
+func (a *API) whois(r *rest.Request) (any, error) {
+	user := id.UserID(r.Param("userId"))
+	if user != r.Who.User && !r.Who.Admin {
+		return nil, fault.New(fault.Forbidden, "Only administrators may see this of others.")
+	}
+	if _, err := a.Accounts.User(r.Context(), user); err != nil {
+		return nil, err
+	}
+	list, err := a.Accounts.Devices(r.Context(), user)
+	if err != nil {
+		return nil, err
+	}
+	type connection struct {
+		IP       string `json:"ip,omitempty"`
+		LastSeen int64  `json:"last_seen,omitempty"`
+		Agent    string `json:"user_agent,omitempty"`
+	}
+	devices := make(map[id.DeviceID]any, len(list))
+	for _, d := range list {
+		devices[d.ID] = map[string]any{"sessions": []any{map[string]any{"connections": []connection{{d.SeenAddr, d.Seen, d.Agent}}}}}
+	}
+	return map[string]any{"user_id": user, "devices": devices}, nil
 }
 
 // lockable is the account that an administrator locks, which is somebody else's and of this server.

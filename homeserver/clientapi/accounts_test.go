@@ -52,7 +52,7 @@ func newAccountServer(t *testing.T, d *db.DB) *accountServer {
 	a.Signin = signin.New(signin.Options{Accounts: a.Accounts, Seal: keys, Audit: log, Registerer: reg, Registration: signin.Open, Secret: "between us", Cost: signin.Fast})
 	s := rest.New(rest.Options{Authenticate: a.Accounts.Authenticate, Seen: a.Accounts.Seen, Registerer: reg})
 	s.Add(slices.Concat(a.versionsRoutes(), a.wellknownRoutes(), a.capabilitiesRoutes(), a.registerRoutes(), a.loginRoutes(), a.logoutRoutes(),
-		a.accountRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes())...)
+		a.accountRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes())...)
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return &accountServer{t, a, srv.URL}
@@ -225,6 +225,13 @@ func TestToolRegistration(t *testing.T) {
 		s.ok("PUT", lock, admin, object{"locked": false})
 		s.ok("GET", "account/whoami", token, nil)
 		s.want(403, "M_FORBIDDEN", "GET", lock, token, nil)
+		for _, by := range []string{admin, token} {
+			if got := s.ok("GET", "admin/whois/"+user, by, nil); got["user_id"] != user || len(got["devices"].(object)) != 1 {
+				s.t.Errorf("%v", got)
+			}
+		}
+		s.want(403, "M_FORBIDDEN", "GET", "admin/whois/@root:hs", token, nil)
+		s.want(404, "M_NOT_FOUND", "GET", "admin/whois/@nobody:hs", admin, nil)
 		s.want(401, "M_MISSING_TOKEN", "GET", lock, "", nil)
 		if c := s.ok("GET", "capabilities", admin, nil)["capabilities"].(object); c["m.account_moderation"] == nil {
 			s.t.Errorf("%v", c)
@@ -463,6 +470,20 @@ func TestDiscovery(t *testing.T) {
 	if out := s.login("alice", "superuser", nil); out["well_known"] == nil {
 		t.Errorf("%v", out)
 	}
+	s.ok("GET", "voip/turnServer", token, nil)
+	s.ok("GET", "thirdparty/protocols", token, nil)
+	s.want(404, "M_NOT_FOUND", "GET", "thirdparty/protocol/irc", token, nil)
 	s.want(404, "M_UNRECOGNIZED", "GET", "nothing/here", "", nil)
 	s.want(405, "M_UNRECOGNIZED", "PATCH", "login", "", nil)
+}
+
+// Every route of the API names an access rule and none is in the way of another.
+func TestRoutes(t *testing.T) {
+	s := rest.New(rest.Options{Authenticate: (&account.Accounts{}).Authenticate, Registerer: prometheus.NewRegistry()})
+	s.Add((&API{}).Routes()...)
+	for _, r := range s.Routes() {
+		if !r.Access.Valid() {
+			t.Errorf("%s %s names no access rule", r.Method, r.Path)
+		}
+	}
 }

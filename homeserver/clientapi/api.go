@@ -54,6 +54,7 @@ func (a *API) Routes() []rest.Route {
 		a.accountDataRoutes(),
 		a.filtersRoutes(),
 		a.userDirectoryRoutes(),
+		a.absentRoutes(),
 		a.keysRoutes(),
 		a.crossSigningRoutes(),
 		a.keyBackupRoutes(),
