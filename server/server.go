@@ -271,7 +271,7 @@ func (s *Server) serve(ctx context.Context) error {
 func (s *Server) newRest(app http.Handler) *rest.Server {
 	c := s.config
 	r := rest.New(rest.Options{
-		Authenticate: s.accounts.Authenticate, Seen: s.accounts.Seen, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		Authenticate: s.accounts.Authenticate, Seen: s.accounts.Seen, Refused: s.refused, Log: s.log, Registerer: s.registry, Clock: s.clock,
 		RateLimits: c.RateLimits == "on", MaxConcurrent: int(c.MaxRequests), Fallback: app,
 	})
 	api := &clientapi.API{
