@@ -13,6 +13,7 @@ import (
 
 	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
+	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/signin"
@@ -26,6 +27,7 @@ type API struct {
 	E2EE     *e2ee.Keys
 	Media    *media.Media
 	Rooms    *room.Rooms
+	Feed     *feed.Feed
 
 	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
 	// are no longer of interest. It is the feed's.
@@ -68,6 +70,13 @@ func (a *API) Routes() []rest.Route {
 		a.messagesRoutes(),
 		a.relationsRoutes(),
 		a.publicRoomsRoutes(),
+		a.syncRoutes(),
+		a.receiptsRoutes(),
+		a.typingRoutes(),
+		a.presenceRoutes(),
+		a.toDeviceRoutes(),
+		a.pushRulesRoutes(),
+		a.pushersRoutes(),
 	)
 }
 

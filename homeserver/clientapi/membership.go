@@ -80,7 +80,12 @@ func (a *API) leave(r *rest.Request) (any, error) {
 }
 
 func (a *API) forget(r *rest.Request) (any, error) {
-	return nil, a.Rooms.Forget(r.Context(), r.Who.User, id.RoomID(r.Param("roomId")))
+	roomID := id.RoomID(r.Param("roomId"))
+	if err := a.Rooms.Forget(r.Context(), r.Who.User, roomID); err != nil {
+		return nil, err
+	}
+	a.Feed.Forgot(r.Who.User, roomID)
+	return nil, nil
 }
 
 // memberBody names whom a change of a membership is about.

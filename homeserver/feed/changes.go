@@ -167,16 +167,13 @@ func (f *Feed) wakeForChange(c Change) {
 }
 
 func (f *Feed) wakeSharers(ctx context.Context, user id.UserID) {
-	stays, err := f.rooms.RoomsOf(ctx, user)
+	joined, err := f.joinedRooms(ctx, user)
 	if err != nil {
 		f.log.Warn("people to tell of a device list not found", "error", err)
 		return
 	}
-	for _, s := range stays {
-		if s.Membership != "join" {
-			continue
-		}
-		if r, err := f.rooms.Get(ctx, s.Room); err == nil {
+	for _, roomID := range joined {
+		if r, err := f.rooms.Get(ctx, roomID); err == nil {
 			f.woke("change", f.waiters.wake(r.JoinedLocal()...))
 		}
 	}

@@ -131,15 +131,21 @@ func (p *person) apply(f *Feed, s stay) {
 	p.stays.Store(&list)
 }
 
-// joined lists the rooms that a person is in.
-func (p *person) joined() []stay {
-	var out []stay
-	for _, s := range *p.stays.Load() {
-		if s.Membership == room.Join {
-			out = append(out, s)
+// Forgot notes that a person forgot a room, which is no event.
+func (f *Feed) Forgot(user id.UserID, r id.RoomID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.people[user]
+	if p == nil || p.loading {
+		return
+	}
+	list := slices.Clone(*p.stays.Load())
+	for i := range list {
+		if list[i].Room == r && list[i].Membership != room.Join {
+			list[i].Forgotten = true
 		}
 	}
-	return out
+	p.stays.Store(&list)
 }
 
 // evictPeople drops the state of people who did not sync for the longest time. f.mu is held.

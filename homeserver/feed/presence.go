@@ -260,18 +260,17 @@ func (f *Feed) wakePresence() {
 	rooms := make(map[id.RoomID]bool)
 	tell := make(map[id.UserID]bool)
 	for _, u := range users {
-		f.mu.Lock()
-		who := f.people[u]
-		f.mu.Unlock()
-		if who == nil || who.stays.Load() == nil {
+		joined, err := f.joinedRooms(ctx, u)
+		if err != nil {
+			f.log.Warn("people to tell of somebody's presence not found", "error", err)
 			continue
 		}
-		for _, s := range who.joined() {
-			if rooms[s.Room] {
+		for _, roomID := range joined {
+			if rooms[roomID] {
 				continue
 			}
-			rooms[s.Room] = true
-			if r, err := f.rooms.Get(ctx, s.Room); err == nil && len(r.JoinedLocal()) <= crowd {
+			rooms[roomID] = true
+			if r, err := f.rooms.Get(ctx, roomID); err == nil && len(r.JoinedLocal()) <= crowd {
 				for _, m := range r.JoinedLocal() {
 					tell[m] = true
 				}
@@ -300,6 +299,23 @@ func (p *presence) appendEvent(dst []byte, some bool, user id.UserID, now int64)
 	dst = appendString(dst, string(user))
 	dst = append(dst, `,"content":`...)
 	return append(s.append(dst, now), '}'), true
+}
+
+// joinedRooms lists the rooms that somebody is in, from memory if they are there.
+func (f *Feed) joinedRooms(ctx context.Context, user id.UserID) ([]id.RoomID, error) {
+	f.mu.Lock()
+	p := f.people[user]
+	f.mu.Unlock()
+	if p == nil || p.stays.Load() == nil {
+		return f.rooms.Joined(ctx, user)
+	}
+	var out []id.RoomID
+	for _, s := range *p.stays.Load() {
+		if s.Membership == room.Join {
+			out = append(out, s.Room)
+		}
+	}
+	return out, nil
 }
 
 // since lists the people whose presence changed after a serial, everybody known for a snapshot.
@@ -345,7 +361,7 @@ func (s *status) append(dst []byte, now int64) []byte {
 
 // shares reports whether two people are in a room together.
 func (f *Feed) shares(ctx context.Context, a, b id.UserID) (bool, error) {
-	joined, err := f.rooms.Joined(ctx, a)
+	joined, err := f.joinedRooms(ctx, a)
 	if err != nil {
 		return false, err
 	}

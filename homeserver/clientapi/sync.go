@@ -1,0 +1,52 @@
+package clientapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/myelin-health/myelin/access"
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/feed"
+	"github.com/myelin-health/myelin/rest"
+)
+
+// syncRoutes serves "Syncing".
+func (a *API) syncRoutes() []rest.Route {
+	return []rest.Route{
+		{Method: http.MethodGet, Path: "/_matrix/client/v3/sync", Access: access.UserOrGuest, Limit: rest.Unlimited, Long: true, Handle: a.sync},
+	}
+}
+
+// sync keeps nothing of the request but what feed.SyncRequest holds: thousands of them wait at one time.
+func (a *API) sync(r *rest.Request) (any, error) {
+	req, err := syncRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.Feed.Sync(r.Context(), r.Who, req)
+	if err != nil {
+		return nil, err
+	}
+	return rest.RawJSON(b), nil
+}
+
+func syncRequest(r *rest.Request) (feed.SyncRequest, error) {
+	req := feed.SyncRequest{Since: r.Q("since"), Filter: r.Q("filter"), SetPresence: r.Q("set_presence")}
+	timeout, err := r.QInt("timeout", 0)
+	if err != nil {
+		return req, err
+	}
+	if timeout < 0 {
+		return req, fault.New(fault.InvalidParam, "timeout must not be negative.")
+	}
+	req.Timeout = time.Duration(min(timeout, 3_600_000)) * time.Millisecond
+	if req.FullState, err = r.QBool("full_state", false); err != nil {
+		return req, err
+	}
+	// MSC4222 is the name of it before the specification had it.
+	if req.StateAfter, err = r.QBool("use_state_after", false); err != nil || req.StateAfter {
+		return req, err
+	}
+	req.StateAfter, err = r.QBool("org.matrix.msc4222.use_state_after", false)
+	return req, err
+}
