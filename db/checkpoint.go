@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,9 @@ type checkpointer struct {
 	next  atomic.Int64 // size of the log at which to work again
 	ended chan struct{}
 	stop  context.CancelFunc
+
+	tries int   // of the lane to move the rest
+	force int64 // size of the log at which the lane waits for readers
 }
 
 const (
@@ -28,6 +32,10 @@ const (
 	checkpointAt = 16 << 20
 	// checkpointAgain is how much the log may grow before a checkpoint that readers cut short is tried again.
 	checkpointAgain = 4 << 20
+	// checkpointForce is the size at which the lane waits for readers, a moment only: it means
+	// that somebody reads for very long, or that more is written than the disk takes.
+	checkpointForce = 48 << 20
+	checkpointTries = 8
 )
 
 func startCheckpointer(d *DB, address string, wal *walState) (*checkpointer, error) {
@@ -39,6 +47,7 @@ func startCheckpointer(d *DB, address string, wal *walState) (*checkpointer, err
 	ctx, stop := context.WithCancel(context.Background())
 	c := &checkpointer{d: d, wal: wal, db: db, kick: make(chan struct{}, 1), ended: make(chan struct{}), stop: stop}
 	c.next.Store(checkpointAt)
+	c.force = checkpointForce
 	go c.run(ctx)
 	return c, nil
 }
@@ -46,26 +55,46 @@ func startCheckpointer(d *DB, address string, wal *walState) (*checkpointer, err
 // committed is called by the lane after each commit.
 func (c *checkpointer) committed(e *sqliteEngine) {
 	size := c.wal.size.Load()
-	if c.rest.Load() {
-		start := time.Now()
-		if err := e.run("pragma wal_checkpoint(passive)"); err != nil {
-			c.d.log.Error("checkpoint failed", "error", err)
-		}
-		c.d.metrics.checkpoints.Observe(time.Since(start).Seconds())
-		c.next.Store(size + checkpointAgain) // in case readers cut it short
+	switch {
+	case size < checkpointAt: // started anew, if it ever was larger
 		c.rest.Store(false)
-		return
-	}
-	if size < checkpointAt {
 		c.next.Store(checkpointAt)
-		return
-	}
-	if size >= c.next.Load() {
+		c.force = checkpointForce
+	case size >= c.force:
+		c.force = size + checkpointForce/3
+		c.move(e, "restart")
+	case c.rest.Load():
+		c.move(e, "passive")
+		if c.tries++; c.tries >= checkpointTries {
+			c.next.Store(size + checkpointAgain)
+			c.rest.Store(false)
+		}
+	case size >= c.next.Load():
+		c.tries = 0
 		select {
 		case c.kick <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// move runs a checkpoint on the lane.
+func (c *checkpointer) move(e *sqliteEngine, mode string) {
+	start := time.Now()
+	var err error
+	if mode == "restart" {
+		err = e.run("pragma busy_timeout(250)")
+	}
+	if err == nil {
+		err = e.run("pragma wal_checkpoint(" + mode + ")")
+	}
+	if mode == "restart" {
+		err = errors.Join(err, e.run("pragma busy_timeout(5000)"))
+	}
+	if err != nil {
+		c.d.log.Error("checkpoint failed", "mode", mode, "error", err)
+	}
+	c.d.metrics.checkpoints.Observe(time.Since(start).Seconds())
 }
 
 func (c *checkpointer) run(ctx context.Context) {

@@ -184,11 +184,15 @@ func (l *lane) run() {
 	}
 }
 
+// errUnreachable means that there was no database for a while. Repeating the members one by one,
+// each after a while of its own, would only keep those behind them waiting.
+var errUnreachable = errors.New("the database cannot be reached")
+
 // process commits the members together or, when that fails, one by one.
 func (l *lane) process(members []*Pending) {
 	start := time.Now()
 	committed, err := l.attempt(members)
-	if errors.Is(err, ErrUncertain) {
+	if errors.Is(err, ErrUncertain) || errors.Is(err, errUnreachable) {
 		for _, m := range members {
 			if !m.isDone() {
 				l.refuse(m, err)

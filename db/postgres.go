@@ -152,7 +152,7 @@ func (e *postgresEngine) connect(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("connect to PostgreSQL: %w", err)
+			return fmt.Errorf("%w: %w", errUnreachable, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -412,7 +412,7 @@ func (e *postgresEngine) broken() bool {
 
 // transient: the connection was lost, or another process was in the way.
 func (e *postgresEngine) transient(err error) bool {
-	if errors.Is(err, ErrUncertain) {
+	if errors.Is(err, ErrUncertain) || errors.Is(err, errUnreachable) {
 		return false
 	}
 	var pg *pgconn.PgError

@@ -168,8 +168,10 @@ func translate(text string, d dialect) (string, error) {
 		if d == postgresDialect {
 			st = noRowid.ReplaceAllString(st, "")
 		} else {
-			st = serialKey.ReplaceAllString(st, "integer primary key autoincrement")
-			st = byteaWord.ReplaceAllString(bigintWord.ReplaceAllString(st, "integer"), "blob")
+			st = unquoted(st, func(s string) string {
+				s = serialKey.ReplaceAllString(s, "integer primary key autoincrement")
+				return byteaWord.ReplaceAllString(bigintWord.ReplaceAllString(s, "integer"), "blob")
+			})
 			if st = strings.TrimRight(st, " \t\n"); createTable.MatchString(st) && !hasStrict.MatchString(st) {
 				if noRowid.MatchString(st) {
 					st += ","
@@ -186,6 +188,24 @@ func translate(text string, d dialect) (string, error) {
 		out.WriteString("\n")
 	}
 	return out.String(), nil
+}
+
+// unquoted applies f to what is not quoted.
+func unquoted(s string, f func(string) string) string {
+	var b strings.Builder
+	from := 0
+	for i := 0; i < len(s); {
+		end := skipQuoted(s, i)
+		if end == i {
+			i++
+			continue
+		}
+		b.WriteString(f(s[from:i]))
+		b.WriteString(s[i:end])
+		from, i = end, end
+	}
+	b.WriteString(f(s[from:]))
+	return b.String()
 }
 
 func onlyFor(lines []string, d dialect) ([]string, error) {
