@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json/jsontext"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,8 +75,28 @@ func (rs *Rooms) Create(ctx context.Context, creator id.UserID, c Creation) (id.
 	})
 }
 
-// create makes a room of drafts, the first of which is the create event.
+// create makes a room of drafts, the first of which is the create event. From version 12 on a room's id is
+// the hash of that: when the same user makes another one just like it in the same millisecond, the clock is
+// put forward for one of them.
 func (rs *Rooms) create(ctx context.Context, creator id.UserID, v id.RoomVersion, drafts []*Draft, more func(*batch)) (id.RoomID, error) {
+	now := rs.now()
+	for try := range int64(100) {
+		drafts[0].TS = now + try
+		r, err := rs.tryCreate(ctx, creator, v, drafts, more)
+		if errors.Is(err, errRoomExists) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return r.ID, nil
+	}
+	return "", fmt.Errorf("create room: %w", errRoomExists)
+}
+
+var errRoomExists = errors.New("there is a room of that id")
+
+func (rs *Rooms) tryCreate(ctx context.Context, creator id.UserID, v id.RoomVersion, drafts []*Draft, more func(*batch)) (*Room, error) {
 	var b [8]byte
 	rand.Read(b[:])
 	r := &Room{rooms: rs, Version: v, Creator: creator, nid: int64(binary.BigEndian.Uint64(b[:]) >> 2)}
@@ -89,21 +110,32 @@ func (rs *Rooms) create(ctx context.Context, creator id.UserID, v id.RoomVersion
 	for _, d := range drafts {
 		if _, err := batch.add(d); err != nil {
 			r.mu.Unlock()
-			if fault.Is(err, fault.Forbidden) && d != drafts[0] {
+			if f, ok := fault.As(err); ok && f.Kind == fault.Forbidden && d != drafts[0] {
 				// The rest of what the client asked for forbids this part of it.
-				f, _ := fault.As(err)
 				err = fault.New(fault.InvalidRoomState, "The room cannot be made like this: %s: %s", d.Type, f.Text).Because(err)
 			}
-			return "", err
+			return nil, err
 		}
 	}
 	batch.rows = append(batch.rows, func(tx *db.Tx) error {
+		var n int64
+		if err := tx.QueryRow(`select count(*) from room where room_id = $1`, string(r.ID)).Scan(&n); err != nil {
+			return fmt.Errorf("look up room: %w", err)
+		}
+		if n > 0 {
+			return errRoomExists
+		}
 		_, err := tx.Exec(`insert into room (nid, room_id, version, creator, listed) values ($1, $2, $3, $4, 0)`,
 			r.nid, string(r.ID), string(v), string(creator))
 		return err
 	})
 	more(batch)
 	rs.mu.Lock()
+	if rs.hot[r.ID] != nil {
+		rs.mu.Unlock()
+		r.mu.Unlock()
+		return nil, errRoomExists
+	}
 	rs.keep(r)
 	rs.mu.Unlock()
 	if err := rs.commit(batch); err != nil {
@@ -111,9 +143,9 @@ func (rs *Rooms) create(ctx context.Context, creator id.UserID, v id.RoomVersion
 		delete(rs.hot, r.ID)
 		delete(rs.nids, r.nid)
 		rs.mu.Unlock()
-		return "", err
+		return nil, err
 	}
-	return r.ID, nil
+	return r, nil
 }
 
 func randomName(n int) string {

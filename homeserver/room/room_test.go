@@ -324,3 +324,13 @@ func TestNothingClearOnDisk(t *testing.T) {
 		}
 	})
 }
+
+// setLevel puts a user into power levels.
+func setLevel(content []byte, u id.UserID, level int) []byte {
+	var v map[string]any
+	if err := json.Unmarshal(content, &v); err != nil {
+		panic(err)
+	}
+	v["users"].(map[string]any)[string(u)] = level
+	return object(v)
+}

@@ -345,3 +345,23 @@ func (rs *Rooms) Event(ctx context.Context, roomID id.RoomID, want id.EventID) (
 }
 
 var errNoEvent = fault.New(fault.NotFound, "There is no such event.")
+
+// Sharers lists the people who are joined to a room that a user is joined to, the user included.
+func (rs *Rooms) Sharers(ctx context.Context, user id.UserID) ([]id.UserID, error) {
+	rows, err := rs.db.Query(ctx, `select distinct o.user_id from room_member m
+		join room_member o on o.room = m.room and o.membership = 'join'
+		where m.user_id = $1 and m.membership = 'join'`, string(user))
+	if err != nil {
+		return nil, fmt.Errorf("list who shares rooms: %w", err)
+	}
+	defer rows.Close()
+	var l []id.UserID
+	for rows.Next() {
+		var u id.UserID
+		if err := rows.Scan((*string)(&u)); err != nil {
+			return nil, fmt.Errorf("list who shares rooms: %w", err)
+		}
+		l = append(l, u)
+	}
+	return l, rows.Err()
+}

@@ -11,9 +11,9 @@ import (
 var eventTable = &db.Table{
 	Name: "event",
 	Columns: []string{"pos", "room", "event_id", "type", "state_key", "sender", "ts", "kind", "snapshot", "depth",
-		"rel_type", "rel_target", "replaces", "device", "txn", "body"},
+		"rel_type", "rel_target", "replaces", "device", "txn", "redacted_by", "body"},
 	Types: []string{"bigint", "bigint", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint",
-		"text", "text", "text", "text", "text", "bytea"},
+		"text", "text", "text", "text", "text", "text", "bytea"},
 }
 
 var snapshotTable = &db.Table{
@@ -66,12 +66,15 @@ func (b *batch) append(tx *db.Tx, it *item) (*db.Num, error) {
 		}
 	}
 	pos := tx.Number(db.Stream)
-	var key any
+	var key, redacted any
+	if e.RedactedBecause != nil {
+		redacted = string(e.RedactedBecause.ID)
+	}
 	if e.StateKey != nil {
 		key = *e.StateKey
 	}
 	tx.Append(eventTable, pos, nid, string(e.ID), e.Type, key, string(e.Sender), e.TS, int64(e.Kind), e.Snapshot, e.Depth,
-		null(e.RelType), null(e.RelTarget), null(e.Replaces), null(e.Device), null(e.storedTxn()), it.sealed)
+		null(e.RelType), null(e.RelTarget), null(e.Replaces), null(e.Device), null(e.storedTxn()), redacted, it.sealed)
 	for _, s := range []*snapshotRow{it.before, it.snapshot} {
 		if s != nil {
 			tx.Append(snapshotTable, s.id, nid, s.parent, string(s.delta))
