@@ -37,6 +37,10 @@ func (f *Feed) Sync(ctx context.Context, who access.Who, req SyncRequest) ([]byt
 	for {
 		select {
 		case <-w.ch:
+			if w.over.Load() {
+				// Not even a look: the token may be no good any more. The device comes back if it is.
+				return append(appendString([]byte(`{"next_batch":`), req.Since), '}'), nil
+			}
 		case <-over.C:
 			return f.answer(ctx, c)
 		case <-f.stop:
@@ -53,6 +57,10 @@ func (f *Feed) Sync(ctx context.Context, who access.Who, req SyncRequest) ([]byt
 		}
 	}
 }
+
+// Revoked ends the waiting syncs of a person whose tokens may have stopped working. They are answered with
+// nothing new, and a device whose token still works goes on where it was.
+func (f *Feed) Revoked(user id.UserID) { f.waiters.dismiss(user) }
 
 // call is one sync request, understood.
 type call struct {

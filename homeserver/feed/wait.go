@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"sync/atomic"
 
 	"maunium.net/go/mautrix/id"
 )
@@ -63,6 +64,17 @@ func (w *waiters) wake(users ...id.UserID) int {
 	return n
 }
 
+// dismiss tells the waiting devices of a person to go without looking.
+func (w *waiters) dismiss(user id.UserID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range w.by[user] {
+		x.over.Store(true)
+		x.tell()
+	}
+}
+
+// all tells everybody.
 func (w *waiters) all() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
