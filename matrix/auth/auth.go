@@ -72,14 +72,14 @@ func AppendAuthEventKeys(dst []StateKey, v id.RoomVersion, p *pdu.PDU) []StateKe
 	}
 	if membership == "invite" {
 		signed := event.Lookup(event.Lookup(p.Content, "third_party_invite"), "signed")
-		if token, _ := event.LookupString(signed, "token"); token != "" {
+		if token, ok := event.LookupString(signed, "token"); ok {
 			dst = append(dst, StateKey{Type: typeThirdPartyInvite, StateKey: token})
 		}
 	}
 	if membership == "join" && v.RestrictedJoins() {
-		via, _ := event.LookupString(p.Content, "join_authorised_via_users_server")
+		via, ok := event.LookupString(p.Content, "join_authorised_via_users_server")
 		key := StateKey{Type: typeMember, StateKey: via}
-		if via != "" && !slices.Contains(dst, key) {
+		if ok && !slices.Contains(dst, key) {
 			dst = append(dst, key)
 		}
 	}
