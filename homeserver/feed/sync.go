@@ -48,9 +48,6 @@ func (f *Feed) Sync(ctx context.Context, who access.Who, req SyncRequest) ([]byt
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if w.over.Load() {
-			return f.answer(ctx, c)
-		}
 		b, err := f.look(ctx, c)
 		if b != nil || err != nil {
 			return b, err

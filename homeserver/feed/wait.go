@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"sync/atomic"
 
 	"maunium.net/go/mautrix/id"
 )
@@ -98,16 +97,5 @@ func (x *waiter) tell() int {
 		return 1
 	default:
 		return 0
-	}
-}
-
-// Revoked answers the waiting requests of a person at once, because one of their tokens may have stopped
-// working; whoever serves them looks at the token again.
-func (f *Feed) Revoked(user id.UserID) {
-	f.waiters.mu.Lock()
-	defer f.waiters.mu.Unlock()
-	for _, x := range f.waiters.by[user] {
-		x.over.Store(true)
-		x.tell()
 	}
 }
