@@ -196,6 +196,9 @@ func (b *batch) add(d *Draft) (*Event, error) {
 // build is add without the policies, for events that follow from others.
 func (b *batch) build(d *Draft) (*Event, error) {
 	rs, r, h := b.rs, b.r, b.head
+	if len(d.Content) == 0 {
+		return nil, fault.New(fault.NotJSON, "The content is missing.")
+	}
 	p := &pdu.PDU{
 		Type: d.Type, StateKey: d.StateKey, Sender: d.Sender, Content: d.Content, OriginServerTS: d.TS,
 		RoomID: r.ID, PrevEvents: h.ext, Depth: h.depth + 1,
