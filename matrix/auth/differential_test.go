@@ -99,7 +99,7 @@ func randomAttempt(rng *rand.Rand) (sender id.UserID, eventType string, stateKey
 func TestAgainstMautrix(t *testing.T) {
 	for _, v := range event.Versions {
 		allowed, refused := 0, 0
-		attempts(v, 15, func(a attempt) {
+		attempts(v, 10, func(a attempt) {
 			got := auth.CheckAuthEvents(v, a.p, a.r.Events[a.r.Create()], a.authEvents(), nil)
 			if err := auth.Check(v, a.p, a.r.Lookup(a.before)); !errors.Is(err, got) {
 				t.Fatalf("by state: %v, by auth events: %v", err, got)
@@ -165,7 +165,7 @@ func mautrixIsWrong(v id.RoomVersion, a attempt, got, want error) bool {
 func TestAgainstGomatrixserverlib(t *testing.T) {
 	for _, v := range event.Versions {
 		version := gomatrixserverlib.MustGetRoomVersion(gomatrixserverlib.RoomVersion(v))
-		attempts(v, 15, func(a attempt) {
+		attempts(v, 10, func(a attempt) {
 			got := auth.CheckAuthEvents(v, a.p, a.r.Events[a.r.Create()], a.authEvents(), nil)
 			provider, err := gomatrixserverlib.NewAuthEvents(nil)
 			if err != nil {
