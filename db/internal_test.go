@@ -239,3 +239,43 @@ func FuzzTranslate(f *testing.F) {
 		}
 	})
 }
+
+// settleCases asks PostgreSQL about transactions whose commit's answer was lost. The transaction
+// numbers are those of real transactions; only the loss is made up.
+func settleCases(t *testing.T, d *DB) {
+	e := d.lane.engine.(*postgresEngine)
+	lost := errors.New("lost")
+	ctx := context.Background()
+	xid := func(end string) string {
+		conn, err := d.reads.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var id string
+		for _, q := range []string{`begin`, `update position set leaf = leaf`} {
+			if _, err := conn.ExecContext(ctx, q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.QueryRowContext(ctx, `select pg_current_xact_id()::text`).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.ExecContext(ctx, end); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	e.xid = xid(`commit`)
+	if err := e.settle(lost); err != nil {
+		t.Errorf("a committed transaction: %v", err)
+	}
+	e.xid = xid(`rollback`)
+	if err := e.settle(lost); !errors.Is(err, lost) || errors.Is(err, ErrUncertain) {
+		t.Errorf("a transaction that was rolled back: %v", err)
+	}
+	e.xid = "99999999999"
+	if err := e.settle(lost); !errors.Is(err, ErrUncertain) {
+		t.Errorf("a transaction that the server does not know: %v", err)
+	}
+}

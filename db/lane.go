@@ -244,7 +244,7 @@ const retryFor = 10 * time.Second
 // retry repeats a single write while its error may pass, then fails it.
 func (l *lane) retry(one []*Pending, start time.Time, err error) {
 	m := one[0]
-	for tries := 0; l.engine.transient(err) && tries < 10 && time.Since(start) < retryFor; tries++ {
+	for tries := 0; l.engine.transient(err) && tries < 50 && time.Since(start) < retryFor; tries++ {
 		var committed []*Pending
 		if committed, err = l.attempt(one); err == nil {
 			l.send(committed)

@@ -209,7 +209,7 @@ func TestLostConnections(t *testing.T) {
 		select {
 		case <-finished:
 			running = false
-		case <-time.After(15 * time.Millisecond):
+		case <-time.After(20*time.Millisecond + 5*dbtest.Delay(t)):
 			var n int
 			if err := admin.QueryRowContext(context.Background(), `select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() `+
 				`and (query like '%unnest%' or query = 'begin' or query = 'commit' or query like '%update position%') and pid <> pg_backend_pid()`).Scan(&n); err != nil {
@@ -286,5 +286,14 @@ func TestOpenPostgresErrors(t *testing.T) {
 			d.Close()
 			t.Errorf("%s opened", url)
 		}
+	}
+}
+
+func TestSettle(t *testing.T) { db.SettleCases(t, dbtest.Postgres(t)) }
+
+// TestTCP is the lane over TCP, where its connection has a time-out of its own.
+func TestTCP(t *testing.T) {
+	if err := db.DialCheck(); err != nil {
+		t.Error(err)
 	}
 }
