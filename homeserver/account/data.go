@@ -103,18 +103,20 @@ func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error 
 	if err != nil {
 		return err
 	}
-	return a.db.Write(ctx, "set account data", a.keys(user), func(tx *db.Tx) error {
-		return a.putDatum(tx, user, d, b)
-	})
+	put := func(tx *db.Tx) error { return a.putDatum(tx, user, d, b) }
+	if d.Type == typeTags || d.Type == typeIgnored {
+		return a.write(ctx, "set account data", user, put)
+	}
+	return a.db.Write(ctx, "set account data", nil, put)
 }
 
-// putDatum writes an entry whose content is sealed as b.
+// putDatum writes an entry whose content is sealed as b. Tags are read inside writes, so they are written
+// at once; the others with the rest of the batch.
 func (a *Accounts) putDatum(tx *db.Tx, user id.UserID, d Datum, b []byte) error {
-	_, err := tx.Exec(`insert into account_data (user_id, room_id, type, content) values ($1, $2, $3, $4)
-		on conflict (user_id, room_id, type) do update set content = excluded.content`,
-		string(user), string(d.Room), d.Type, b)
-	if err != nil {
-		return fmt.Errorf("write account data: %w", err)
+	if d.Type != typeTags {
+		tx.Append(dataTable, string(user), string(d.Room), d.Type, b)
+	} else if err := putTags(tx, user, d.Room, b); err != nil {
+		return err
 	}
 	a.changed(tx, Change{Kind: AccountData, User: user, Room: d.Room, Key: d.Type})
 	if d.Type == typeIgnored && d.Room == "" {
@@ -124,15 +126,32 @@ func (a *Accounts) putDatum(tx *db.Tx, user id.UserID, d Datum, b []byte) error 
 	return nil
 }
 
-// changeDatum rewrites one entry by a function of what it is now (nil: not there).
-func (a *Accounts) changeDatum(ctx context.Context, user id.UserID, room id.RoomID, typ string, f func(json.RawMessage) (json.RawMessage, error)) error {
+var dataTable = &db.Table{
+	Name:    "account_data",
+	Columns: []string{"user_id", "room_id", "type", "content"},
+	Types:   []string{"text", "text", "text", "bytea"},
+	Key:     3,
+}
+
+func putTags(tx *db.Tx, user id.UserID, room id.RoomID, b []byte) error {
+	_, err := tx.Exec(`insert into account_data (user_id, room_id, type, content) values ($1, $2, $3, $4)
+		on conflict (user_id, room_id, type) do update set content = excluded.content`,
+		string(user), string(room), typeTags, b)
+	if err != nil {
+		return fmt.Errorf("write tags: %w", err)
+	}
+	return nil
+}
+
+// changeTags rewrites the tags of a room by a function of what they are now (nil: there are none).
+func (a *Accounts) changeTags(ctx context.Context, user id.UserID, room id.RoomID, f func(json.RawMessage) (json.RawMessage, error)) error {
 	if err := a.seal.Prepare(ctx, personScope(user)); err != nil {
 		return err
 	}
-	return a.write(ctx, "change account data", user, func(tx *db.Tx) error {
+	return a.write(ctx, "change tags", user, func(tx *db.Tx) error {
 		var b []byte
 		err := tx.QueryRow(`select content from account_data where user_id = $1 and room_id = $2 and type = $3`,
-			string(user), string(room), typ).Scan(&b)
+			string(user), string(room), typeTags).Scan(&b)
 		var now json.RawMessage
 		switch {
 		case err == nil:
@@ -149,7 +168,7 @@ func (a *Accounts) changeDatum(ctx context.Context, user id.UserID, room id.Room
 		if b, err = a.sealed(ctx, user, "data", next); err != nil {
 			return err
 		}
-		return a.putDatum(tx, user, Datum{room, typ, next}, b)
+		return a.putDatum(tx, user, Datum{room, typeTags, next}, b)
 	})
 }
 
@@ -183,7 +202,7 @@ func (a *Accounts) SetTag(ctx context.Context, user id.UserID, room id.RoomID, t
 	if tag == "" || len(tag) > maxDatumType {
 		return fault.New(fault.InvalidParam, "The tag is empty or too long.")
 	}
-	return a.changeDatum(ctx, user, room, typeTags, func(now json.RawMessage) (json.RawMessage, error) {
+	return a.changeTags(ctx, user, room, func(now json.RawMessage) (json.RawMessage, error) {
 		t := tags{parseTags(now)}
 		if content == nil {
 			delete(t.Tags, tag)
