@@ -141,7 +141,6 @@ func (rs *Rooms) tryCreate(ctx context.Context, creator id.UserID, v id.RoomVers
 	if err := rs.commit(batch); err != nil {
 		rs.mu.Lock()
 		delete(rs.hot, r.ID)
-		delete(rs.nids, r.nid)
 		rs.mu.Unlock()
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json/jsontext"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/tidwall/gjson"
@@ -305,24 +306,13 @@ func (e *Event) stripped(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// clone copies the event without its caches, for a change that readers must not see half done.
-func (e *Event) clone() *Event {
-	return &Event{
-		ID: e.ID, RoomID: e.RoomID, Version: e.Version, Type: e.Type, StateKey: e.StateKey, Sender: e.Sender,
-		TS: e.TS, Depth: e.Depth, Content: e.Content, Redacts: e.Redacts, Pos: e.Pos, Kind: e.Kind,
-		Snapshot: e.Snapshot, RelType: e.RelType, RelTarget: e.RelTarget, Device: e.Device, Txn: e.Txn,
-		Replaces: e.Replaces, PrevContent: e.PrevContent, PrevSender: e.PrevSender,
-		RedactedBecause: e.RedactedBecause, raw: e.raw,
-	}
-}
-
 // appendString appends s as a JSON string.
 func appendString(dst []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			q, err := jsontext.AppendQuote(dst, s)
-			if err != nil { // invalid UTF-8: q holds it with replacement characters
-				return q
+			q, err := jsontext.AppendQuote(dst, strings.ToValidUTF8(s, "\ufffd"))
+			if err != nil { // only for invalid UTF-8
+				return append(dst, '"', '"')
 			}
 			return q
 		}

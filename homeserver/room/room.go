@@ -146,7 +146,6 @@ type Rooms struct {
 	hot     map[id.RoomID]*Room
 	loading map[id.RoomID]*loading
 	tick    int64 // of the last use of a hot room
-	nids    map[int64]id.RoomID
 }
 
 // New makes Rooms over an open database.
@@ -184,7 +183,7 @@ func New(o Options) (*Rooms, error) {
 	rs := &Rooms{
 		o: o, db: o.DB, seal: o.Seal, clock: o.Clock, log: o.Log.With("pkg", "room"),
 		events: newEventCache(o.EventCache), states: newStateCache(1024), txns: newTxnCache(4096),
-		hot: make(map[id.RoomID]*Room), loading: make(map[id.RoomID]*loading), nids: make(map[int64]id.RoomID),
+		hot: make(map[id.RoomID]*Room), loading: make(map[id.RoomID]*loading),
 	}
 	rs.metrics = newMetrics(o.Metrics, rs)
 	var b [8]byte
@@ -280,28 +279,29 @@ func (rs *Rooms) keep(r *Room) {
 	rs.tick++
 	r.used = rs.tick
 	rs.hot[r.ID] = r
-	rs.nids[r.nid] = r.ID
 	if len(rs.hot) > rs.o.HotRooms {
 		rs.evict()
 	}
 }
 
-// evict forgets the rooms that were not used for the longest time, a sixteenth of all. Rooms with writes
-// under way stay. rs.mu is held.
+// evict forgets the rooms that were not used for the longest time, until there is space again. Rooms with
+// writes under way stay. rs.mu is held.
 func (rs *Rooms) evict() {
 	all := make([]*Room, 0, len(rs.hot))
 	for _, r := range rs.hot {
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *Room) int { return int(a.used - b.used) })
-	for _, r := range all[:len(all)/16+1] {
-		if !r.mu.TryLock() {
+	for _, r := range all {
+		if len(rs.hot) <= rs.o.HotRooms-rs.o.HotRooms/16 {
+			return
+		}
+		if r.used == rs.tick || !r.mu.TryLock() {
 			continue
 		}
 		if r.inflight.Load() == 0 {
 			r.gone = true
 			delete(rs.hot, r.ID)
-			delete(rs.nids, r.nid)
 		}
 		r.mu.Unlock()
 	}
