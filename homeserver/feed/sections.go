@@ -229,6 +229,7 @@ func (a *answer) presence(ctx context.Context) error {
 		return err
 	}
 	var l list
+	others := false
 	for _, u := range users {
 		if !a.call.filter.Presence.kind("m.presence", u) || a.set.ignored[u] {
 			continue
@@ -241,6 +242,8 @@ func (a *answer) presence(ctx context.Context) error {
 		}
 		if shares {
 			l.dst, l.some = p.appendEvent(l.dst, l.some, u, a.now)
+			// Their own presence is told to people along with other news; it is none by itself.
+			others = others || u != a.p.user
 		}
 	}
 	if !l.some {
@@ -250,7 +253,7 @@ func (a *answer) presence(ctx context.Context) error {
 	a.out = append(a.out, `{"events":[`...)
 	a.out = append(a.out, l.dst...)
 	a.out = append(a.out, `]}`...)
-	a.news = true
+	a.news = a.news || others
 	return nil
 }
 

@@ -171,6 +171,10 @@ func (f *Feed) consider(ctx context.Context, u *unread, who reader, r *room.Room
 		u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.event == ev.Redacts })
 		return nil
 	}
+	if joins(ev, who.user) {
+		u.notes = u.notes[:0]
+		return nil
+	}
 	if ev.Sender == who.user {
 		if ev.State() {
 			return nil
