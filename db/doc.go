@@ -11,5 +11,5 @@
 //
 // Queries use $1 parameters. `= any($1)` and `<> all($1)` take a slice of
 // strings or integers on both databases. Schema files use the types bigint, text and bytea
-// only, see [Migrate].
+// only, see DESIGN.md.
 package db
