@@ -107,17 +107,21 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 // Start begins to sign and index new entries in the background.
 func (l *Log) Start() { l.start.Do(func() { go l.run() }) }
 
-// Close writes the refusals that are still counted, signs what is new and ends the background work. The database and the
-// keys must still be open.
+// Close ends the background work, writes the refusals that are still counted and, if the log was started, signs what is
+// new. The database and the keys must still be open.
 func (l *Log) Close() error {
 	var err error
 	l.closed.Do(func() {
 		l.stop()
-		l.start.Do(func() { close(l.stopped) }) // never started
+		started := true
+		l.start.Do(func() { started = false; close(l.stopped) })
 		<-l.stopped
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		err = errors.Join(l.flushRefusals(ctx), l.Sign(ctx))
+		err = l.flushRefusals(ctx)
+		if started { // a tool that only looks leaves no trace
+			err = errors.Join(err, l.Sign(ctx))
+		}
 	})
 	return err
 }

@@ -511,6 +511,45 @@ func TestNodesStartAtOnce(t *testing.T) {
 	}
 }
 
+// A tool that opens the log to look at it signs nothing.
+func TestCloseWithoutStart(t *testing.T) {
+	p := newPlace(t, "")
+	l := p.open()
+	p.fill(l, 5)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.number(`select count(*) from audit_checkpoint`); n != 0 {
+		t.Errorf("%d checkpoints", n)
+	}
+	started := p.open()
+	started.Start()
+	if err := errors.Join(started.Close(), started.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if r := verified(t, l); r.Signed != 5 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func FuzzCheckpoint(f *testing.F) {
+	p := newPlace(f, "")
+	l := p.open()
+	p.fill(l, 5)
+	sign(f, l)
+	good := l.head.last
+	f.Add(good.note)
+	f.Add("")
+	f.Add("a\n1\nb\n\n— hospital.example/audit AAAA\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c := good
+		c.note = text
+		if _, err := l.openCheckpoint(&c); (err == nil) != (text == good.note) {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
 // Two processes write and sign one log at once.
 func TestTwoProcesses(t *testing.T) {
 	url := dbtest.PostgresURL(t)

@@ -15,13 +15,15 @@ const usage = `usage:
   myelin audit search [-who USER] [-room ROOM] [-device DEVICE] [-act ACT,…] [-target TEXT] [-outcome done|refused|failed]
                       [-from TIME] [-to TIME] [-before NUMBER] [-limit NUMBER]
   myelin audit export [-from TIME] [-to TIME]
-A TIME is 2006-01-02 or 2006-01-02T15:04:05Z.`
+a TIME is 2006-01-02 or 2006-01-02T15:04:05Z`
+
+var errUsage = errors.New(usage)
 
 // Command runs "myelin audit …" with the arguments that follow "audit" and writes the answer to w. Verify returns a *Bad as
 // its error when the log was altered.
 func Command(ctx context.Context, l *Log, w io.Writer, args []string) error {
 	if len(args) == 0 {
-		return errors.New(usage)
+		return errUsage
 	}
 	switch args[0] {
 	case "verify":
@@ -33,7 +35,7 @@ func Command(ctx context.Context, l *Log, w io.Writer, args []string) error {
 	case "export":
 		return l.exportCommand(ctx, w, args[1:])
 	}
-	return errors.New(usage)
+	return errUsage
 }
 
 func (l *Log) verifyCommand(ctx context.Context, w io.Writer) error {

@@ -79,7 +79,8 @@ func (f *leaf) seal(tags *seal.Hasher) (tag []byte, hash tlog.Hash) {
 }
 
 // Append adds an entry to the transaction of the act it tells of. Its number is given, and its hash made, when the
-// transaction is numbered. If details cannot be sealed the transaction fails.
+// transaction is numbered. If details cannot be sealed the transaction fails. The first details of a person make their key,
+// which waits for the disk: where that matters, call [seal.Keys.Prepare] before the transaction.
 func (l *Log) Append(tx *db.Tx, e Entry) {
 	if !e.valid() {
 		tx.Fail(fmt.Errorf("audit: unknown act %q or outcome %q", e.Act, e.Outcome))

@@ -489,7 +489,7 @@ func TestSignRefusesTamperedTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := next.Close(); (err == nil) != (name == "hash of an entry missing") {
+		if err := next.Sign(t.Context()); (err == nil) != (name == "hash of an entry missing") {
 			t.Errorf("%s: signed with %v", name, err)
 		}
 		if r, err := next.Verify(t.Context()); err == nil && r.Bad == nil {

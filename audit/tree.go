@@ -77,12 +77,3 @@ func (t *tree) root() tlog.Hash {
 	}
 	return root
 }
-
-// clone copies t without its full function.
-func (t *tree) clone() *tree {
-	c := &tree{size: t.size}
-	for _, hashes := range t.edge {
-		c.edge = append(c.edge, append(make([]byte, 0, tileBytes), hashes...))
-	}
-	return c
-}
