@@ -1,88 +1,137 @@
 package servertest
 
 import (
-	"context"
+	"bufio"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
-	"github.com/rs/zerolog"
-	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/crypto"
-	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 )
 
-// Device is a client of mautrix-go with its own end-to-end encryption.
+// Device is a client of mautrix-go with its own end-to-end encryption, in a
+// process of its own (see mautrixclient).
 type Device struct {
-	*mautrix.Client
-	Machine *crypto.OlmMachine
-
-	mu   sync.Mutex
-	read []*event.Event // decrypted, in the order of arrival
+	in      *json.Encoder
+	answers chan Message
+	mu      sync.Mutex
+	read    []Message
 }
 
-// Encrypt gives a signed-in client an encryption machine, uploads its keys and
-// syncs in the background until the test ends.
-func Encrypt(t testing.TB, client *mautrix.Client) *Device {
+// Message is what a device has decrypted, or the answer to a command.
+type Message struct {
+	Done   bool       `json:"done"`
+	Error  string     `json:"error"`
+	Event  id.EventID `json:"event"`
+	Sender id.UserID  `json:"sender"`
+	Body   string     `json:"body"`
+	Data   []byte     `json:"data"` // of its file
+}
+
+var deviceProgram program
+
+// NewDevice signs a new device in to an account that Register made. It syncs
+// until the test ends.
+func NewDevice(t testing.TB, url, localpart string) *Device {
 	t.Helper()
-	d := &Device{Client: client}
-	log := zerolog.Nop()
-	states := mautrix.NewMemoryStateStore()
-	client.StateStore = states
-	d.Machine = crypto.NewOlmMachine(client, &log, crypto.NewMemoryStore(nil), states.(crypto.StateStore))
-	if err := d.Machine.Load(t.Context()); err != nil {
+	path := deviceProgram.build(t, "servertest/mautrixclient", "GOEXPERIMENT=", "-tags", "goolm")
+	cmd := exec.Command(path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Machine.ShareKeys(t.Context(), 0); err != nil {
-		t.Fatalf("upload keys: %v", err)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	syncer := client.Syncer.(*mautrix.DefaultSyncer)
-	syncer.OnSync(d.Machine.ProcessSyncResponse)
-	syncer.OnEventType(event.StateMember, d.Machine.HandleMemberEvent)
-	syncer.OnEvent(client.StateStoreSyncHandler)
-	syncer.OnEventType(event.EventEncrypted, func(ctx context.Context, ev *event.Event) {
-		clear, err := d.Machine.DecryptMegolmEvent(ctx, ev)
-		if err != nil {
-			t.Errorf("%s cannot read %s: %v", client.UserID, ev.ID, err)
-			return
-		}
-		d.mu.Lock()
-		d.read = append(d.read, clear)
-		d.mu.Unlock()
-	})
-	ctx, cancel := context.WithCancel(context.Background())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d := &Device{in: json.NewEncoder(in), answers: make(chan Message, 1)}
 	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = client.SyncWithContext(ctx)
-	}()
-	t.Cleanup(func() { cancel(); <-done })
+	go func() { defer close(done); d.listen(out) }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-done
+		_ = cmd.Wait()
+	})
+	d.do(t, map[string]any{"do": "start", "url": url, "user": localpart, "password": password})
 	return d
 }
 
-// Read lists what the device has decrypted so far.
-func (d *Device) Read() []*event.Event {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return append([]*event.Event(nil), d.read...)
+func (d *Device) listen(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var m Message
+		if json.Unmarshal(lines.Bytes(), &m) != nil {
+			continue
+		}
+		if m.Done {
+			d.answers <- m
+			continue
+		}
+		d.mu.Lock()
+		d.read = append(d.read, m)
+		d.mu.Unlock()
+	}
 }
 
-// SendSealed encrypts a message for everybody in members and sends it.
-func (d *Device) SendSealed(t testing.TB, room id.RoomID, content *event.MessageEventContent, members ...id.UserID) id.EventID {
+func (d *Device) do(t testing.TB, command map[string]any) id.EventID {
 	t.Helper()
-	ctx := t.Context()
-	sealed, err := d.Machine.EncryptMegolmEvent(ctx, room, event.EventMessage, content)
-	if crypto.IsShareError(err) {
-		if err = d.Machine.ShareGroupSession(ctx, room, members); err == nil {
-			sealed, err = d.Machine.EncryptMegolmEvent(ctx, room, event.EventMessage, content)
-		}
-	}
-	if err != nil {
-		t.Fatalf("encrypt: %v", err)
-	}
-	answer, err := d.SendMessageEvent(ctx, room, event.EventEncrypted, sealed)
-	if err != nil {
+	if err := d.in.Encode(command); err != nil {
 		t.Fatal(err)
 	}
-	return answer.EventID
+	select {
+	case m := <-d.answers:
+		if m.Error != "" {
+			t.Fatalf("%s: %s", command["do"], m.Error)
+		}
+		return m.Event
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s: no answer", command["do"])
+	}
+	return ""
+}
+
+// Send encrypts a message for the members of a room and sends it.
+func (d *Device) Send(t testing.TB, room id.RoomID, body string, members ...id.UserID) id.EventID {
+	t.Helper()
+	return d.do(t, map[string]any{"do": "send", "room": room, "body": body, "members": members})
+}
+
+// SendFile encrypts and uploads a file and sends it.
+func (d *Device) SendFile(t testing.TB, room id.RoomID, name string, data []byte, members ...id.UserID) id.EventID {
+	t.Helper()
+	return d.do(t, map[string]any{"do": "file", "room": room, "body": name, "data": data, "members": members})
+}
+
+// Read lists what the device has received so far.
+func (d *Device) Read() []Message {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.read)
+}
+
+// Expect waits for a message and returns it.
+func (d *Device) Expect(t testing.TB, body string) Message {
+	t.Helper()
+	var found Message
+	Eventually(t, 20*time.Second, body, func() bool {
+		for _, m := range d.Read() {
+			if m.Error != "" {
+				t.Fatalf("%s: %s", m.Event, m.Error)
+			}
+			if m.Body == body {
+				found = m
+				return true
+			}
+		}
+		return false
+	})
+	return found
 }

@@ -57,32 +57,41 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-var built struct {
+// program is one of this module's programs, built once per test process.
+type program struct {
 	once sync.Once
 	path string
 	err  error
 }
 
-// Binary builds the program once per test process and returns its path.
-func Binary(t testing.TB) string {
+func (p *program) build(t testing.TB, pkg, experiment string, flags ...string) string {
 	t.Helper()
-	built.once.Do(func() {
+	p.once.Do(func() {
 		dir, err := os.MkdirTemp("", "myelin-bin")
 		if err != nil {
-			built.err = err
+			p.err = err
 			return
 		}
-		built.path = filepath.Join(dir, "myelin")
-		cmd := exec.Command("go", "build", "-o", built.path, "github.com/myelin-health/myelin/cmd/myelin")
-		cmd.Env = append(os.Environ(), "GOEXPERIMENT=jsonv2", "CGO_ENABLED=0")
+		p.path = filepath.Join(dir, filepath.Base(pkg))
+		args := append(append([]string{"build", "-o", p.path}, flags...), "github.com/myelin-health/myelin/"+pkg)
+		cmd := exec.Command("go", args...)
+		cmd.Env = append(os.Environ(), experiment, "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build: %w: %s", err, out)
+			p.err = fmt.Errorf("build: %w: %s", err, out)
 		}
 	})
-	if built.err != nil {
-		t.Fatal(built.err)
+	if p.err != nil {
+		t.Fatal(p.err)
 	}
-	return built.path
+	return p.path
+}
+
+var serverProgram program
+
+// Binary builds the server once per test process and returns its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	return serverProgram.build(t, "cmd/myelin", "GOEXPERIMENT=jsonv2")
 }
 
 // FreeAddress returns a loopback address that nobody listens on.
