@@ -79,6 +79,3 @@ func (a *API) Routes() []rest.Route {
 		a.pushersRoutes(),
 	)
 }
-
-// isLocal reports whether the user is one of this server.
-func (a *API) isLocal(user id.UserID) bool { return user.Homeserver() == a.ServerName }
