@@ -46,11 +46,11 @@ func (a *API) joinByName(r *rest.Request) (any, error) {
 func (a *API) join(r *rest.Request) (any, error) { return a.joinRoom(r, id.RoomID(r.Param("roomId"))) }
 
 func (a *API) joinRoom(r *rest.Request, roomID id.RoomID) (any, error) {
-	var body reasonBody
+	var body map[string]any // what the specification does not name goes into the member event
 	if err := r.OptionalJSON(&body); err != nil {
 		return nil, err
 	}
-	if err := a.Rooms.Join(r.Context(), r.Who.User, roomID, body.Reason); err != nil {
+	if err := a.Rooms.JoinWith(r.Context(), r.Who.User, roomID, body); err != nil {
 		return nil, err
 	}
 	return roomNamed{roomID}, nil

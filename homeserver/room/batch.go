@@ -482,10 +482,15 @@ func (b *batch) predecessorsExist(ext []id.EventID) bool {
 // forbidden turns a refusal of the authorisation rules into a fault.
 func forbidden(err error) error {
 	var e *auth.Error
-	if errors.As(err, &e) {
-		return fault.New(fault.Forbidden, "Not allowed: %s.", e.Reason).Because(err)
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	switch e.Rule {
+	case "1.1", "1.2", "1.3", "1.4", "10.1", "10.2", "10.3", "10.4":
+		// It is not that this sender may not: nobody may send such an event.
+		return fault.New(fault.BadJSON, "Not a valid event: %s.", e.Reason).Because(err)
+	}
+	return fault.New(fault.Forbidden, "Not allowed: %s.", e.Reason).Because(err)
 }
 
 // buildFault turns what is wrong with the content of an event into a fault.

@@ -218,9 +218,19 @@ func (rs *Rooms) checkCreation(ctx context.Context, creator id.UserID, c *Creati
 	return nil
 }
 
+// validUser tells whether a user id can be given a place in a room by somebody else: besides being one, its
+// server has to have the form of a server name.
+func validUser(u id.UserID) bool {
+	host := u.Homeserver()
+	return event.ValidUserID(string(u)) && host != "" &&
+		!strings.ContainsFunc(host, func(r rune) bool {
+			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]", r)
+		})
+}
+
 // checkInvitee refuses users that cannot be invited.
 func (rs *Rooms) checkInvitee(ctx context.Context, u id.UserID) error {
-	if !event.ValidUserID(string(u)) || u.Homeserver() == "" {
+	if !validUser(u) {
 		return fault.New(fault.InvalidParam, "Not a user id.")
 	}
 	if !rs.isLocal(u) {
@@ -332,7 +342,7 @@ func (rs *Rooms) createContent(creator id.UserID, c *Creation) ([]byte, error) {
 	creators := []string{}
 	valid := !more.Exists() || more.IsArray()
 	more.ForEach(func(_, v gjson.Result) bool {
-		valid = valid && v.Type == gjson.String && event.ValidUserID(v.Str)
+		valid = valid && v.Type == gjson.String && validUser(id.UserID(v.Str))
 		if v.Str != string(creator) && !slices.Contains(creators, v.Str) {
 			creators = append(creators, v.Str)
 		}

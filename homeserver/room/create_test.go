@@ -122,7 +122,12 @@ func TestCreatorsOfVersion12(t *testing.T) {
 			t.Errorf("creators %s", got)
 		}
 		_, err := w.Create(ctx, alice, Creation{Power: []byte(`{"users":{"@alice:hospital.test":100}}`)})
-		wantFault(t, err, fault.InvalidRoomState)
+		wantFault(t, err, fault.BadJSON)
+		key := ""
+		_, err = w.SetState(ctx, r.ID, Draft{Type: typeCreate, StateKey: &key, Sender: alice, Content: []byte(`{"room_version":"12"}`)})
+		wantFault(t, err, fault.BadJSON)
+		_, err = w.Create(ctx, alice, Creation{Content: []byte(`{"additional_creators":["@a:dom$ain$.com"]}`)})
+		wantFault(t, err, fault.InvalidParam)
 		// The same room in the same millisecond.
 		w.mu.Lock()
 		now := w.now
@@ -303,7 +308,12 @@ func TestSpacesAndSummaries(t *testing.T) {
 		wantFault(t, err, fault.Forbidden)
 		_, err = w.Hierarchy(ctx, bob, "!nowhere", false, -1)
 		wantFault(t, err, fault.Forbidden)
-		s, err := w.Summary(ctx, bob, space)
+		s, err := w.Summary(ctx, alice, member)
+		w.ok(err)
+		if fmt.Sprint(s.Allowed) != fmt.Sprint([]id.RoomID{space}) {
+			t.Errorf("summary %+v", s)
+		}
+		s, err = w.Summary(ctx, bob, space)
 		w.ok(err)
 		if s.Membership != Join || s.Type != "m.space" || s.Joined != 2 || s.Version != id.RoomV12 {
 			t.Errorf("summary %+v", s)
@@ -355,6 +365,9 @@ func TestUpgrade(t *testing.T) {
 				if n.Name() != "Ward" || n.JoinRule() != "public" || n.Membership(carol) != Ban || n.State(typeACL, "") == nil ||
 					n.Membership(bob) != Leave || n.Membership(alice) != Join {
 					t.Errorf("%s to %s: the state was not carried over", from, to)
+				}
+				if users := n.State(typePower, "").Get("users").Map(); from == to && len(users) != 1 {
+					t.Errorf("the power of the old creator was written down: %v", users)
 				}
 				if n.Power().User(bob) != 50 || n.Power().User(alice) < 100 || len(creators) > 0 && !slices.Contains(n.Power().Creators(), dave) {
 					t.Errorf("%s to %s: powers %+v", from, to, n.Power())

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/db"
@@ -28,7 +29,8 @@ type Published struct {
 	Type          string         `json:"room_type,omitempty"`
 	Encryption    string         `json:"encryption,omitempty"`
 	Version       id.RoomVersion `json:"room_version,omitempty"`
-	Membership    string         `json:"membership,omitempty"` // of the reader, in summaries
+	Allowed       []id.RoomID    `json:"allowed_room_ids,omitempty"` // whose members may join
+	Membership    string         `json:"membership,omitempty"`       // of the reader, in summaries
 }
 
 // publish says what a room is to people who are not in it.
@@ -41,6 +43,21 @@ func (r *Room) publish() Published {
 		GuestsJoin: r.State(typeGuestAccess, "").Get("guest_access").Str == "can_join",
 		JoinRule:   r.JoinRule(), Type: r.State(typeCreate, "").Get("type").Str,
 	}
+}
+
+// admits lists the rooms whose members may join, when the join rule names any.
+func (r *Room) admits() []id.RoomID {
+	var l []id.RoomID
+	if rule := r.JoinRule(); rule != "restricted" && rule != "knock_restricted" {
+		return nil
+	}
+	r.State(typeJoinRules, "").Get("allow").ForEach(func(_, v gjson.Result) bool {
+		if v.Get("type").Str == "m.room_membership" {
+			l = append(l, id.RoomID(v.Get("room_id").Str))
+		}
+		return true
+	})
+	return l
 }
 
 // Listed tells whether a room is in the public room list.
@@ -190,6 +207,7 @@ func (rs *Rooms) Summary(ctx context.Context, user id.UserID, roomID id.RoomID) 
 	p := r.publish()
 	p.Version = r.Version
 	p.Encryption = r.State(typeEncryption, "").Get("algorithm").Str
+	p.Allowed = r.admits()
 	if user != "" && r.State(typeMember, string(user)) != nil {
 		p.Membership = r.Membership(user)
 	}
@@ -235,7 +253,7 @@ func (rs *Rooms) Hierarchy(ctx context.Context, user id.UserID, roomID id.RoomID
 			continue
 		}
 		s := SpaceRoom{Published: r.publish()}
-		s.Version, s.Encryption = r.Version, r.State(typeEncryption, "").Get("algorithm").Str
+		s.Version, s.Encryption, s.Allowed = r.Version, r.State(typeEncryption, "").Get("algorithm").Str, r.admits()
 		children, json := r.children(suggested)
 		s.Children = json
 		out = append(out, s)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
@@ -40,11 +41,20 @@ func (rs *Rooms) setMember(ctx context.Context, roomID id.RoomID, sender, target
 // Join makes a user join a room of this server. Who is joined already stays as they are. In restricted
 // rooms membership of one of the named rooms lets people in.
 func (rs *Rooms) Join(ctx context.Context, user id.UserID, roomID id.RoomID, reason string) error {
+	return rs.JoinWith(ctx, user, roomID, withReason(reason))
+}
+
+// JoinWith is Join with keys that the member event is to have beside those that every one has.
+func (rs *Rooms) JoinWith(ctx context.Context, user id.UserID, roomID id.RoomID, extra map[string]any) error {
 	r, err := rs.Get(ctx, roomID)
 	if err != nil {
 		return err
 	}
-	content, err := rs.memberContent(ctx, user, Join, withReason(reason))
+	extra = maps.Clone(extra)
+	for _, k := range []string{"membership", "join_authorised_via_users_server", "third_party_signed", "third_party_invite"} {
+		delete(extra, k)
+	}
+	content, err := rs.memberContent(ctx, user, Join, extra)
 	if err != nil {
 		return err
 	}
@@ -71,15 +81,8 @@ func (rs *Rooms) authoriser(ctx context.Context, r *Room, user id.UserID) (id.Us
 	if r.Membership(user) == Ban {
 		return "", fault.New(fault.Forbidden, "You are banned from the room.")
 	}
-	var allowed []id.RoomID
-	r.State(typeJoinRules, "").Get("allow").ForEach(func(_, v gjson.Result) bool {
-		if v.Get("type").Str == "m.room_membership" {
-			allowed = append(allowed, id.RoomID(v.Get("room_id").Str))
-		}
-		return true
-	})
 	member := false
-	for _, other := range allowed {
+	for _, other := range r.admits() {
 		o, err := rs.Get(ctx, other)
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return "", err
@@ -294,7 +297,13 @@ func (rs *Rooms) Stripped(r *Room, user id.UserID) []byte {
 		b = e.stripped(b)
 	}
 	for _, t := range strippedTypes {
-		add(s.Get(t, ""))
+		e := s.Get(t, "")
+		if t == typeCreate && e != nil {
+			// In full, so that the room id can be checked (room version 12).
+			b = e.AppendClient(b, Reader{})
+			continue
+		}
+		add(e)
 	}
 	own := s.Get(typeMember, string(user))
 	if own != nil && own.Sender != user {

@@ -133,13 +133,14 @@ func carriedPower(s *State, v id.RoomVersion, creators []id.UserID) []byte {
 	for u, l := range p.Users {
 		users[string(u)] = l
 	}
-	for _, u := range p.Creators() {
-		users[string(u)] = 100 // what was unlimited is the highest there is in older versions
+	if !v.PrivilegedRoomCreators() {
+		for _, u := range p.Creators() {
+			users[string(u)] = 100 // what was unlimited is the highest that there is in older versions
+		}
+		creators = nil
 	}
 	for _, u := range creators {
-		if v.PrivilegedRoomCreators() {
-			delete(users, string(u))
-		}
+		delete(users, string(u))
 	}
 	levels["users"] = users
 	if v.PrivilegedRoomCreators() && p.Event(typeTombstone, true) < 150 {
