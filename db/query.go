@@ -102,7 +102,7 @@ func (t *text) args(args []any) ([]any, error) {
 	}
 	out := append([]any(nil), args...)
 	for _, i := range t.lists {
-		if i >= len(out) {
+		if i < 0 || i >= len(out) {
 			return nil, fmt.Errorf("query has no argument $%d", i+1)
 		}
 		if r := reflect.ValueOf(out[i]); !r.IsValid() || r.Kind() != reflect.Slice {
