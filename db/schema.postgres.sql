@@ -321,14 +321,6 @@ CREATE INDEX media_file ON public.media USING btree (file);
 
 CREATE INDEX media_pending ON public.media USING btree (user_id, expires);
 
-create table media_reads (
-	day bigint not null,
-	media_id text not null,
-	user_id text not null,
-	device_id text not null,
-	PRIMARY KEY (day, media_id, user_id, device_id)
-);
-
 create table room (
 	nid bigint not null,
 	room_id text not null,

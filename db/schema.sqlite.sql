@@ -301,14 +301,6 @@ CREATE INDEX media_file on media (file);
 
 CREATE INDEX media_pending on media (user_id, expires);
 
-CREATE TABLE media_reads (
-    day        integer not null,
-    media_id   text   not null,
-    user_id    text   not null,
-    device_id  text   not null,
-    primary key (day, media_id, user_id, device_id)
-) strict;
-
 CREATE TABLE position (
 	one    integer primary key check (one = 1),
 	stream integer not null,

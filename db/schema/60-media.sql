@@ -11,12 +11,3 @@ create table media (
 );
 create index media_pending on media (user_id, expires);
 create index media_file on media (file);
-
--- Who has read which file on which day (days since 1970), so that the audit log says so once.
-create table media_reads (
-    day        bigint not null,
-    media_id   text   not null,
-    user_id    text   not null,
-    device_id  text   not null,
-    primary key (day, media_id, user_id, device_id)
-);

@@ -155,32 +155,9 @@ func (m *Media) openSealed(ctx context.Context, f *File, user id.UserID, name, a
 	return nil
 }
 
-type readKey struct {
-	day     int64
-	mediaID string
-	who     Person
-}
-
-// auditRead writes that who read the file, unless it was written today.
+// auditRead writes that who reads the file, once a day.
 func (m *Media) auditRead(ctx context.Context, who Person, mediaID string) error {
-	key := readKey{m.Clock().Unix() / 86400, mediaID, who}
-	if m.reads.Contains(key) {
-		return nil
-	}
-	err := m.DB.Write(ctx, "read media", nil, func(tx *db.Tx) error {
-		n, err := tx.Exec(`insert into media_reads (day, media_id, user_id, device_id) values ($1, $2, $3, $4) on conflict do nothing`,
-			key.day, mediaID, who.User, who.Device)
-		if err != nil || n == 0 {
-			return err
-		}
-		m.Audit.Append(tx, audit.Entry{Act: audit.FileRead, Who: who.User, Device: who.Device, Target: m.uri(mediaID).String(), Outcome: audit.Done})
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("audit reading of media: %w", err)
-	}
-	m.reads.Add(key, struct{}{})
-	return nil
+	return m.Audit.FileRead(ctx, audit.Entry{Who: who.User, Device: who.Device, Target: m.uri(mediaID).String(), Outcome: audit.Done})
 }
 
 // Delete removes a file for good: its content, its thumbnails and its row. Only the uploader may, unless
@@ -209,15 +186,12 @@ func (m *Media) Delete(ctx context.Context, who Person, mediaID string, anyway b
 	return m.files.remove(r.file)
 }
 
-// Sweep removes reserved ids that expired, notes of reads before yesterday, and files of at least an hour
-// without a row. It is called from time to time.
+// Sweep removes reserved ids that expired, and files of at least an hour without a row. It is called from
+// time to time.
 func (m *Media) Sweep(ctx context.Context) error {
 	now := m.Clock()
 	err := m.DB.Write(ctx, "sweep media", nil, func(tx *db.Tx) error {
-		if _, err := tx.Exec(`delete from media where file = '' and expires < $1`, now.UnixMilli()); err != nil {
-			return err
-		}
-		_, err := tx.Exec(`delete from media_reads where day < $1`, now.Unix()/86400-1)
+		_, err := tx.Exec(`delete from media where file = '' and expires < $1`, now.UnixMilli())
 		return err
 	})
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package media keeps uploaded files: it stores them sealed on disk, streams them back, makes thumbnails
-// and says in the audit log who read what. It owns the tables media and media_reads and the files below
+// and says in the audit log who read what. It owns the table media and the files below
 // its folder.
 //
 // It decides nothing about how a browser treats a file: headers are clientapi's business. It knows no
@@ -18,7 +18,6 @@ import (
 	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/audit"
@@ -48,7 +47,6 @@ const (
 
 	defaultMaxBytes = 100 << 20
 	maxPixels       = 40_000_000 // of an image that is made smaller: up to 160 MB while it is worked on
-	rememberedReads = 20_000
 )
 
 // Media serves all users' files. It is safe for concurrent use.
@@ -56,7 +54,6 @@ type Media struct {
 	Options
 	files   *files
 	scaling chan struct{} // one entry for each image being worked on
-	reads   *lru.Cache[readKey, struct{}]
 
 	mu      sync.Mutex
 	waiting map[string]chan struct{} // by media id; closed when it is filled
@@ -77,15 +74,10 @@ func New(o Options) (*Media, error) {
 	if err != nil {
 		return nil, err
 	}
-	reads, err := lru.New[readKey, struct{}](rememberedReads)
-	if err != nil {
-		return nil, fmt.Errorf("remember reads: %w", err)
-	}
 	return &Media{
 		Options: o,
 		files:   files,
 		scaling: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		reads:   reads,
 		waiting: map[string]chan struct{}{},
 	}, nil
 }
