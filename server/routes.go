@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/myelin-health/myelin/access"
+	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/rest"
 )
@@ -35,7 +36,7 @@ func (s *Server) ready(r *rest.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	_, reading := s.db.Position(ctx)
-	if err := errors.Join(reading, s.db.Write(ctx, "readiness", nil, nil)); err != nil {
+	if err := errors.Join(reading, s.db.Write(ctx, "readiness", nil, func(*db.Tx) error { return nil })); err != nil {
 		s.log.Warn("not ready", "error", err)
 		return nil, fault.New(fault.Unknown, "The database cannot be reached.").WithStatus(http.StatusServiceUnavailable)
 	}

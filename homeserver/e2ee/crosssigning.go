@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"maunium.net/go/mautrix/id"
@@ -232,7 +231,7 @@ func (k *Keys) refuseDeviceIDs(ctx context.Context, tx *db.Tx, user id.UserID, k
 			return fmt.Errorf("compare with device ids: %w", err)
 		}
 		if found {
-			return fault.New(fault.Forbidden, "Key ID in use.").WithStatus(http.StatusForbidden)
+			return fault.New(fault.Forbidden, "Key ID in use.")
 		}
 	}
 	return nil

@@ -117,7 +117,7 @@ func (f *Feed) clamp(ctx context.Context, t *token) error {
 		return err
 	}
 	if v := f.visible.Load(); t.pos > v {
-		f.log.Warn("a sync token is newer than the database", "token", t.pos, "visible", v)
+		f.log.Warn("a sync token is newer than the database", "position", t.pos, "visible", v)
 		t.pos = v
 		t.toDevice = min(t.toDevice, v)
 	}

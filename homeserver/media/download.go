@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"time"
 
@@ -55,7 +54,7 @@ func (m *Media) Open(ctx context.Context, who Person, server, mediaID string, wa
 
 // remote is the answer for files of other servers.
 func remote() error {
-	return fault.New(fault.ConnectionFailed, "Files of other servers cannot be fetched.").WithStatus(http.StatusBadGateway)
+	return fault.New(fault.ConnectionFailed, "Files of other servers cannot be fetched.").WithStatus(502)
 }
 
 // recheck is how often a waiting reader looks whether another node filled the id.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"time"
 
@@ -93,7 +92,7 @@ func (m *Media) Fill(ctx context.Context, who Person, server, mediaID string, me
 		return err
 	}
 	if r.user != who.User {
-		return fault.New(fault.Forbidden, "Another user reserved this media ID.").WithStatus(http.StatusForbidden)
+		return fault.New(fault.Forbidden, "Another user reserved this media ID.")
 	}
 	if !r.pending() {
 		return filled()
@@ -177,17 +176,13 @@ func (m *Media) sealInto(ctx context.Context, user id.UserID, name string, file 
 		if f, ok := fault.As(source.err); ok {
 			return 0, f
 		}
-		var limit *http.MaxBytesError
-		if errors.As(source.err, &limit) {
-			return 0, m.tooLarge()
-		}
-		return 0, fault.New(fault.Unknown, "The upload was interrupted.").WithStatus(http.StatusBadRequest).Because(source.err)
+		return 0, fault.New(fault.Unknown, "The upload was interrupted.").WithStatus(400).Because(source.err)
 	case err != nil:
 		return 0, fmt.Errorf("write sealed file: %w", err)
 	case n > m.MaxBytes:
 		return 0, m.tooLarge()
 	case announced >= 0 && n != announced:
-		return 0, fault.New(fault.Unknown, "The upload was interrupted.").WithStatus(http.StatusBadRequest)
+		return 0, fault.New(fault.Unknown, "The upload was interrupted.").WithStatus(400)
 	}
 	if err := w.Close(); err != nil {
 		return 0, fmt.Errorf("finish sealed file: %w", err)
