@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -87,13 +89,32 @@ func (b *bench) measureIdle(ctx context.Context) error {
 	answers, used := cr.answers.Load(), b.cpu()
 	wait(ctx, b.seconds)
 	busy := b.cpu() - used
+	since := len(b.figures)
 	b.add(
 		figure{Name: fmt.Sprintf("memory per waiting sync, %d of them", len(people)), Value: float64(after-before) / 1024 / float64(len(people)), Target: 25, Unit: "KiB",
 			Note: fmt.Sprintf("resident: %d MiB without, %d MiB with them", before>>20, after>>20)},
 		figure{Name: "CPU while they wait", Value: 100 * busy.Seconds() / b.seconds.Seconds(), Target: 2, Unit: "% of one",
 			Note: fmt.Sprintf("%d answers in that time", cr.answers.Load()-answers)},
 	)
+	if err := b.keepHeap(ctx, since); err != nil {
+		return err
+	}
 	return b.wakeAll(ctx, cr, rooms[0], big)
+}
+
+// keepHeap writes what memory is used for, if too much of it is.
+func (b *bench) keepHeap(ctx context.Context, since int) error {
+	if b.profiles == "" || !b.missedSince(since) {
+		return nil
+	}
+	var heap bytes.Buffer
+	if err := b.server.fetch(ctx, "/debug/pprof/heap", &heap); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.profiles, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.profiles, b.database+"-idle-heap.pprof"), heap.Bytes(), 0o644)
 }
 
 // atRest is the server's memory after a garbage collection and some seconds.
