@@ -23,6 +23,6 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.{ts,tsx}"],
     environment: "node",
-    setupFiles: ["src/testing/setup.ts"],
+    setupFiles: ["scripts/node20.mjs"],
   },
 });

@@ -9,6 +9,8 @@ import { TabLock } from "./tab.ts";
 import { Vault } from "./vault.ts";
 import { loadDemo, localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
 
+const demoPause = 1_000;
+
 /** The account of this browser: who is signed in, and the connection that goes with it. Fills the stores it holds. */
 export class BrowserAccount implements Account {
   readonly session = new Store<Session>({ phase: "starting" });
@@ -53,9 +55,7 @@ export class BrowserAccount implements Account {
       this.session.set({ phase: "signedOut", ended: false });
       return;
     }
-    void loadDemo().then((demo) => {
-      this.demo.set(demo);
-    });
+    void this.#findDemo();
     await this.#guard(() => this.#resume(false));
   }
 
@@ -165,6 +165,16 @@ export class BrowserAccount implements Account {
     void this.#open?.close(false);
     this.#open = undefined;
   };
+
+  /** A demo hospital that is still being made has nobody in it yet. */
+  async #findDemo(): Promise<void> {
+    for (;;) {
+      const demo = await loadDemo();
+      this.demo.set(demo);
+      if (demo?.people.length !== 0) return;
+      await new Promise((resolve) => setTimeout(resolve, demoPause));
+    }
+  }
 
   /** Throws away everything this browser keeps about the account. */
   async #forget(): Promise<void> {

@@ -27,10 +27,10 @@ export function ShellView(): ReactNode {
       <a className={styles["skip"]} href="#content">
         {t("app.skip")}
       </a>
-      <div className={styles["bars"]}>
+      <header className={styles["bars"]}>
         {now.demo && <p className={styles["demo"]}>{t("app.demoNote")}</p>}
         <div role="status">{now.bar !== undefined && <ConnectionBar bar={now.bar} onRetry={model.retry} />}</div>
-      </div>
+      </header>
       <Navigation place={place} unread={now.unread} />
       <div className={styles["list"]}>{place.at === "people" ? <PeopleView /> : <InboxView />}</div>
       <main id="content" className={styles["main"]} tabIndex={-1}>

@@ -116,13 +116,7 @@ function DemoChoice({ person, busy, chosen, onChoose }: DemoChoiceProps): ReactN
   const { t } = useWords();
   return (
     <li>
-      <button
-        type="button"
-        className={styles["person"]}
-        aria-label={t("signin.demoAs", { name: person.name, role: person.role })}
-        disabled={busy}
-        onClick={onChoose}
-      >
+      <button type="button" className={styles["person"]} disabled={busy} onClick={onChoose}>
         <Avatar id={person.user} name={person.name} />
         <span className={styles["who"]}>
           <strong>{person.name}</strong>

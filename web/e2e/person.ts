@@ -1,0 +1,93 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from "playwright-core";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export const pictures = new URL("../test-results/", import.meta.url).pathname;
+
+export const phone = { width: 360, height: 740 };
+export const desktop = { width: 1440, height: 900 };
+
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+/** Somebody at a browser of their own, and what they do there. */
+export class Person {
+  readonly page: Page;
+  /** Everything that should not have been: exceptions, breaches of the policy, what axe found. */
+  readonly faults: string[] = [];
+  readonly #context: BrowserContext;
+
+  private constructor(context: BrowserContext, page: Page) {
+    this.#context = context;
+    this.page = page;
+    page.on("pageerror", (fault) => this.faults.push(String(fault)));
+    page.on("console", (message) => {
+      if (/Content Security Policy|Refused to/.test(message.text())) this.faults.push(message.text());
+    });
+    page.setDefaultTimeout(20_000);
+  }
+
+  static async at(browser: Browser, address: string, size: { width: number; height: number }, touch = false): Promise<Person> {
+    const context = await browser.newContext({ baseURL: address, viewport: size, reducedMotion: "reduce", hasTouch: touch, isMobile: touch, locale: "en-GB" });
+    const page = await context.newPage();
+    await page.goto("/");
+    return new Person(context, page);
+  }
+
+  async leave(): Promise<void> {
+    await this.#context.close();
+  }
+
+  async signIn(name: string): Promise<void> {
+    await this.page.getByRole("button", { name }).click();
+    await this.page.getByRole("heading", { name: "Inbox" }).waitFor();
+  }
+
+  async go(place: "Inbox" | "New" | "Me"): Promise<void> {
+    await this.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: place }).click();
+  }
+
+  async write(text: string): Promise<void> {
+    await this.page.getByRole("textbox", { name: "Message" }).fill(text);
+    await this.page.getByRole("button", { name: "Send" }).click();
+  }
+
+  async attach(name: string, png: Buffer): Promise<void> {
+    await this.page.getByTestId("picture").setInputFiles({ name, mimeType: "image/png", buffer: png });
+    await this.page.getByRole("button", { name: "Remove the picture" }).waitFor();
+    await this.page.getByRole("button", { name: "Send" }).click();
+  }
+
+  /** The message with exactly this text. */
+  message(text: string): Locator {
+    return this.page.getByRole("article").filter({ has: this.page.getByText(text, { exact: true }) });
+  }
+
+  async sees(text: string): Promise<void> {
+    await this.message(text).waitFor();
+  }
+
+  /** All texts of the conversation that begin with a word, in order. */
+  async texts(start: string): Promise<string[]> {
+    const all = await this.page.getByRole("article").locator("p").allTextContents();
+    return all.filter((text) => text.startsWith(start));
+  }
+
+  /** Writes a picture of the screen, and notes what axe finds wrong on it. */
+  async look(name: string): Promise<void> {
+    mkdirSync(pictures, { recursive: true });
+    await this.page.screenshot({ path: join(pictures, `${name}.png`) });
+    await this.page.evaluate(axe);
+    const found = await this.page.evaluate(async () => {
+      const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe.run();
+      return violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
+    });
+    this.faults.push(...found.map((fault) => `${name}: ${fault}`));
+  }
+}
