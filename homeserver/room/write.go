@@ -36,12 +36,6 @@ var memberTable = &db.Table{
 	Key:     2,
 }
 
-var roomTable = &db.Table{
-	Name:    "room",
-	Columns: []string{"nid", "room_id", "version", "creator", "listed"},
-	Types:   []string{"bigint", "text", "text", "text", "bigint"},
-}
-
 var missingTable = &db.Table{
 	Name:    "event_missing",
 	Columns: []string{"room", "missing_id", "event_id"},

@@ -75,8 +75,6 @@ func ruleOf(t *testing.T, err error) string {
 	return refusal.Rule
 }
 
-func since(first int) []id.RoomVersion { return event.Versions[first-3:] }
-
 func TestMembership(t *testing.T) {
 	levelsBob50 := levels(ada, fmt.Sprintf(`{"users":{%q:100,%q:50},"invite":50}`, ada, bob), "")
 	for _, v := range event.Versions {
