@@ -12,6 +12,7 @@ import (
 
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/db/dbtest"
+	"github.com/myelin-health/myelin/seal"
 )
 
 // cpu is what this process, and PostgreSQL if it runs, used so far.
@@ -69,5 +70,43 @@ func benchSend(b *testing.B, d *db.DB, n int) {
 	group.Wait()
 	b.StopTimer()
 	b.ReportMetric(float64(cpu()+dbtest.PostgresCPU()-used)/float64(b.N)/1e6, "cpu-ms/msg")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+}
+
+// BenchmarkTwoProcesses sends from 32 senders on two processes into one room on one PostgreSQL.
+func BenchmarkTwoProcesses(b *testing.B) {
+	url, dir := dbtest.PostgresURL(b), b.TempDir()
+	var worlds []*world
+	for range 2 {
+		k, err := seal.Open(ctx, seal.Options{Dir: dir, URL: url})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { k.Close() })
+		worlds = append(worlds, newWorld(b, dbtest.Open(b, db.Options{URL: url}), k, func(o *Options) { o.Observers = nil }))
+	}
+	r := worlds[0].public(alice, bob)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	b.ResetTimer()
+	for s := range 32 {
+		w := worlds[s%2]
+		group.Go(func() {
+			for {
+				i := next.Add(1)
+				if i > int64(b.N) {
+					return
+				}
+				m := message(alice, "The patient in bed 4 needs a second look.")
+				m.Device, m.Txn = id.DeviceID(fmt.Sprint("D", s)), fmt.Sprint("m", i)
+				if _, err := w.Send(ctx, r, m); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }

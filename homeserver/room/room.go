@@ -21,6 +21,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"maunium.net/go/mautrix/federation/pdu"
@@ -144,6 +145,7 @@ type Rooms struct {
 
 	mu      sync.Mutex
 	hot     map[id.RoomID]*Room
+	cold    map[id.RoomID]weak.Pointer[Room] // evicted; perhaps still in use
 	loading map[id.RoomID]*loading
 	tick    int64 // of the last use of a hot room
 }
@@ -183,7 +185,7 @@ func New(o Options) (*Rooms, error) {
 	rs := &Rooms{
 		o: o, db: o.DB, seal: o.Seal, clock: o.Clock, log: o.Log.With("pkg", "room"),
 		events: newEventCache(o.EventCache), states: newStateCache(1024), txns: newTxnCache(4096),
-		hot: make(map[id.RoomID]*Room), loading: make(map[id.RoomID]*loading),
+		hot: make(map[id.RoomID]*Room), cold: make(map[id.RoomID]weak.Pointer[Room]), loading: make(map[id.RoomID]*loading),
 	}
 	rs.metrics = newMetrics(o.Metrics, rs)
 	var b [8]byte
@@ -224,10 +226,9 @@ type Room struct {
 	// two bits it counts how often the visibility changed.
 	openHistory atomic.Int64
 
-	mu   sync.Mutex // holding it is holding the room: who builds an event does
-	tip  *batch     // the last batch that was queued, nil to build on stored
-	gen  int64      // counts the times that tip was given up
-	gone bool       // evicted from memory; the holder gets the room anew
+	mu  sync.Mutex // holding it is holding the room: who builds an event does
+	tip *batch     // the last batch that was queued, nil to build on stored
+	gen int64      // counts the times that tip was given up
 }
 
 // loading is a room that somebody reads from the database right now.
@@ -246,6 +247,11 @@ func (rs *Rooms) Get(ctx context.Context, roomID id.RoomID) (*Room, error) {
 	if r := rs.hot[roomID]; r != nil {
 		rs.tick++
 		r.used = rs.tick
+		rs.mu.Unlock()
+		return r, nil
+	}
+	if r := rs.cold[roomID].Value(); r != nil {
+		rs.keep(r)
 		rs.mu.Unlock()
 		return r, nil
 	}
@@ -279,13 +285,15 @@ func (rs *Rooms) keep(r *Room) {
 	rs.tick++
 	r.used = rs.tick
 	rs.hot[r.ID] = r
+	delete(rs.cold, r.ID)
 	if len(rs.hot) > rs.o.HotRooms {
 		rs.evict()
 	}
 }
 
-// evict forgets the rooms that were not used for the longest time, until there is space again. Rooms with
-// writes under way stay. rs.mu is held.
+// evict lets go of the rooms that were not used for the longest time, until there is space again. Somebody
+// may still hold one of them: until that ends it is found again (cold), so that there never are two Rooms of
+// one room. Those with writes under way stay. rs.mu is held.
 func (rs *Rooms) evict() {
 	all := make([]*Room, 0, len(rs.hot))
 	for _, r := range rs.hot {
@@ -294,32 +302,28 @@ func (rs *Rooms) evict() {
 	slices.SortFunc(all, func(a, b *Room) int { return int(a.used - b.used) })
 	for _, r := range all {
 		if len(rs.hot) <= rs.o.HotRooms-rs.o.HotRooms/16 {
-			return
+			break
 		}
-		if r.used == rs.tick || !r.mu.TryLock() {
-			continue
-		}
-		if r.inflight.Load() == 0 {
-			r.gone = true
+		if r.used != rs.tick && r.inflight.Load() == 0 {
 			delete(rs.hot, r.ID)
+			rs.cold[r.ID] = weak.Make(r)
 		}
-		r.mu.Unlock()
+	}
+	for roomID, r := range rs.cold {
+		if r.Value() == nil {
+			delete(rs.cold, roomID)
+		}
 	}
 }
 
 // hold returns the room locked for building events on its head.
 func (rs *Rooms) hold(ctx context.Context, roomID id.RoomID) (*Room, error) {
-	for {
-		r, err := rs.Get(ctx, roomID)
-		if err != nil {
-			return nil, err
-		}
-		r.mu.Lock()
-		if !r.gone {
-			return r, nil
-		}
-		r.mu.Unlock()
+	r, err := rs.Get(ctx, roomID)
+	if err != nil {
+		return nil, err
 	}
+	r.mu.Lock()
+	return r, nil
 }
 
 // now is the committed view.
