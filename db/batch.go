@@ -9,6 +9,7 @@ type batch struct {
 	tables []*staged
 	nums   [seriesCount][]*Num
 	alive  []*Pending
+	quick  bool // none of the members is expected to run statements
 
 	spare     []*staged
 	spareHead []*head

@@ -99,6 +99,7 @@ type lane struct {
 	engine engine
 	b      *batch
 	tx     Tx
+	cold   map[string]int // by name of a write: runs left until it counts as quick
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -118,7 +119,7 @@ type published struct {
 }
 
 func startLane(d *DB, e engine) *lane {
-	l := &lane{d: d, engine: e, b: newBatch(), publish: make(chan published, 4), free: make(chan []*Pending, 8),
+	l := &lane{d: d, engine: e, b: newBatch(), cold: map[string]int{}, publish: make(chan published, 4), free: make(chan []*Pending, 8),
 		ended: make(chan struct{}), silent: make(chan struct{})}
 	l.wake.L = &l.mu
 	go l.run()
@@ -318,6 +319,7 @@ var errDirty = errors.New("a member failed after it had changed rows")
 func (l *lane) attempt(members []*Pending) ([]*Pending, error) {
 	b := l.b
 	b.reset(members)
+	b.quick = l.quick(members)
 	if err := l.engine.begin(b); err != nil {
 		l.engine.rollback()
 		return nil, err
@@ -384,6 +386,19 @@ func (l *lane) finish(b *batch) (err error) {
 	return l.engine.commit(b)
 }
 
+// coldFor is how many runs without a statement make a write's name quick again.
+const coldFor = 32
+
+// quick tells whether writes of these names ran no statements lately.
+func (l *lane) quick(members []*Pending) bool {
+	for _, m := range members {
+		if l.cold[m.name] > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (l *lane) runMember(m *Pending) (err error) {
 	tx := &l.tx
 	*tx = Tx{lane: l, b: l.b, m: m, undo: tx.undo[:0]}
@@ -408,6 +423,11 @@ func (l *lane) runMember(m *Pending) (err error) {
 		}
 		if err != nil {
 			l.b.undo(tx)
+		}
+		if tx.statements {
+			l.cold[m.name] = coldFor
+		} else if n := l.cold[m.name]; n > 0 {
+			l.cold[m.name] = n - 1
 		}
 		if took := time.Since(begun); took > slowWrite {
 			l.d.metrics.slow.WithLabelValues(m.name).Inc()

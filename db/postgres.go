@@ -31,15 +31,19 @@ const (
 const minPostgres = 150000
 
 // postgresEngine writes over one connection. It talks to it in pipelines: begin
-// and lock the heads; take numbers; write everything, notify and commit. That
-// is three round trips per batch.
+// and lock the heads and, for a batch that is expected to run no statements of
+// its own, the position; write everything, notify and commit. Other batches lock the position
+// between the two, so that they hold it for no longer than needed.
 type postgresEngine struct {
 	d        *DB
 	pool     *sql.DB // of one connection
 	conn     *sql.Conn
 	open     bool
 	prepared map[string]*pgconn.StatementDescription
-	xid      string // of the open transaction, once it has one
+	xid      string             // of the open transaction, once it has one
+	locked   bool               // the open transaction has locked the position row
+	last     [seriesCount]int64 // numbers given out so far, when locked
+	moved    bool               // last has to be written
 	pid      atomic.Uint32
 	buf      []byte
 	params   [][]byte
@@ -193,7 +197,7 @@ func (e *postgresEngine) begin(b *batch) error {
 		return err
 	}
 	defer e.unblock()()
-	e.xid = ""
+	e.xid, e.locked, e.moved = "", false, false
 	return e.raw(func(c *pgconn.PgConn) error {
 		p := &pipeline{e: e, c: c}
 		e.open = true
@@ -207,47 +211,74 @@ func (e *postgresEngine) begin(b *batch) error {
 				return err
 			}
 		}
-		return p.run(func(_ int, r *pgconn.ResultReader) {
-			for r.NextRow() {
-				v := r.Values()
-				h := b.heads[Key(readInt(v[0]))]
-				h.version, h.found = readInt(v[1]), true
-				h.stored = h.version
-				if v[2] != nil {
-					h.value = append([]byte{}, v[2]...)
-				}
+		heads := len(p.qs) - 1
+		if b.quick {
+			if err := p.send(`select stream, leaf, pg_current_xact_id()::text from position for update`, nil); err != nil {
+				return err
+			}
+		}
+		return p.run(func(i int, r *pgconn.ResultReader) {
+			if i == heads {
+				readHeads(b, r)
+			} else if i > heads {
+				e.locked = e.readPosition(r)
 			}
 		})
 	})
 }
 
-// number locks the position row: from here to the commit this process is the only one that writes.
-func (e *postgresEngine) number(n [seriesCount]int) (first [seriesCount]int64, err error) {
-	defer e.unblock()()
-	err = e.raw(func(c *pgconn.PgConn) error {
-		p := &pipeline{e: e, c: c}
-		var err error
-		if n == [seriesCount]int{} {
-			err = p.send(`select 0::bigint, 0::bigint, pg_current_xact_id()::text`, nil)
-		} else {
-			e.buf = appendInt(appendInt(e.buf[:0], int64(n[Stream])), int64(n[Leaf]))
-			err = p.send(`update position set stream = stream + $1::bigint, leaf = leaf + $2::bigint `+
-				`returning stream, leaf, pg_current_xact_id()::text`, [][]byte{e.buf[:8], e.buf[8:16]})
+func readHeads(b *batch, r *pgconn.ResultReader) {
+	for r.NextRow() {
+		v := r.Values()
+		h := b.heads[Key(readInt(v[0]))]
+		h.version, h.found = readInt(v[1]), true
+		h.stored = h.version
+		if v[2] != nil {
+			h.value = append([]byte{}, v[2]...)
 		}
-		if err != nil {
+	}
+}
+
+func (e *postgresEngine) readPosition(r *pgconn.ResultReader) (found bool) {
+	for r.NextRow() {
+		v := r.Values()
+		for s := range e.last {
+			e.last[s] = readInt(v[s])
+		}
+		e.xid, found = string(v[2]), true
+	}
+	return found
+}
+
+// number locks the position row, if begin did not: from there to the commit this process is the
+// only one that writes numbered rows.
+func (e *postgresEngine) number(n [seriesCount]int) (first [seriesCount]int64, err error) {
+	if !e.locked {
+		if err := e.lockPosition(n); err != nil {
+			return first, err
+		}
+	}
+	for s := range first {
+		first[s] = e.last[s] + 1
+		e.last[s] += int64(n[s])
+		e.moved = e.moved || n[s] > 0
+	}
+	return first, nil
+}
+
+func (e *postgresEngine) lockPosition(n [seriesCount]int) error {
+	q := `select stream, leaf, pg_current_xact_id()::text from position for update`
+	if n == [seriesCount]int{} {
+		q = `select 0::bigint, 0::bigint, pg_current_xact_id()::text`
+	}
+	defer e.unblock()()
+	return e.raw(func(c *pgconn.PgConn) error {
+		p := &pipeline{e: e, c: c}
+		if err := p.send(q, nil); err != nil {
 			return err
 		}
-		return p.run(func(_ int, r *pgconn.ResultReader) {
-			for r.NextRow() {
-				v := r.Values()
-				for s := range first {
-					first[s] = readInt(v[s]) - int64(n[s]) + 1
-				}
-				e.xid = string(v[2])
-			}
-		})
+		return p.run(func(_ int, r *pgconn.ResultReader) { e.locked = e.readPosition(r) })
 	})
-	return first, err
 }
 
 func (e *postgresEngine) commit(b *batch) error {
@@ -262,6 +293,14 @@ func (e *postgresEngine) commit(b *batch) error {
 		for _, s := range b.tables {
 			if err := e.sendRows(p, s); err != nil {
 				return fmt.Errorf("write %s: %w", s.t.Name, err)
+			}
+		}
+		if e.moved {
+			from := len(e.buf)
+			e.buf = appendInt(appendInt(e.buf, e.last[Stream]), e.last[Leaf])
+			if err := p.send(`update position set stream = $1::bigint, leaf = $2::bigint`,
+				[][]byte{e.buf[from : from+8], e.buf[from+8 : from+16]}); err != nil {
+				return err
 			}
 		}
 		if first, last := b.streams(); first <= last {

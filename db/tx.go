@@ -54,19 +54,20 @@ type headUndo struct {
 // Tx is what a write function may do. It is valid only while the function runs
 // and only on its goroutine.
 type Tx struct {
-	lane    *lane
-	b       *batch
-	m       *Pending
-	touched bool // ran a statement that may have changed rows
-	failed  error
-	undo    []headUndo
-	marks   [seriesCount]int
+	lane       *lane
+	b          *batch
+	m          *Pending
+	touched    bool // ran a statement that may have changed rows
+	statements bool // ran any statement
+	failed     error
+	undo       []headUndo
+	marks      [seriesCount]int
 }
 
 // Exec runs a statement at once and returns how many rows it changed. For cold
 // paths: on PostgreSQL each call is a round trip.
 func (tx *Tx) Exec(q string, args ...any) (int64, error) {
-	tx.touched = true
+	tx.touched, tx.statements = true, true
 	n, err := tx.lane.engine.exec(q, args)
 	if err != nil {
 		return 0, tx.fail(err)
@@ -92,6 +93,7 @@ func (tx *Tx) QueryRow(q string, args ...any) *sql.Row {
 }
 
 func (tx *Tx) touch(q string) {
+	tx.statements = true
 	q = strings.TrimLeft(q, " \t\r\n")
 	if len(q) < 6 || !strings.EqualFold(q[:6], "select") {
 		tx.touched = true
