@@ -195,6 +195,9 @@ type settings struct {
 	ignored map[id.UserID]bool
 }
 
+// nobody is whom most people ignore.
+var nobody = make(map[id.UserID]bool)
+
 // settings returns the person's push rules and ignored people.
 func (f *Feed) settings(ctx context.Context, p *person) (settings, error) {
 	p.mu.Lock()
@@ -210,24 +213,28 @@ func (f *Feed) settings(ctx context.Context, p *person) (settings, error) {
 		return settings{}, fmt.Errorf("read settings: %w", err)
 	}
 	var rules json.RawMessage
-	s := settings{ignored: make(map[id.UserID]bool)}
+	s := settings{ignored: nobody}
 	for _, d := range data {
 		switch d.Type {
 		case "m.push_rules":
 			rules = d.Content
 		case "m.ignored_user_list":
+			s.ignored = make(map[id.UserID]bool)
 			gjson.GetBytes(d.Content, "ignored_users").ForEach(func(k, _ gjson.Result) bool {
 				s.ignored[id.UserID(k.Str)] = true
 				return true
 			})
 		}
 	}
-	set, err := push.Load(p.user, rules)
-	if err != nil {
-		f.log.Warn("push rules of a person not understood, using the default ones", "error", err)
-		set = push.Defaults(p.user)
+	s.rules = push.DefaultSet(p.user)
+	if rules != nil {
+		own, err := push.Load(p.user, rules)
+		if err != nil {
+			f.log.Warn("push rules of a person not understood, using the default ones", "error", err)
+		} else {
+			s.rules = own.Compile(p.user)
+		}
 	}
-	s.rules = set.Compile(p.user)
 	p.mu.Lock()
 	if !p.stale {
 		p.rules, p.ignored = s.rules, s.ignored

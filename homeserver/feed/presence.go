@@ -196,6 +196,9 @@ func (f *Feed) syncing(user id.UserID, device id.DeviceID, state string) func() 
 	now := f.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if state == Offline && p.by[user] == nil {
+		return func() {} // nothing to tell of, and nothing to remember
+	}
 	s := p.status(user)
 	d := s.device(device)
 	if state == Offline && d.syncing == 0 && d.state == Offline {

@@ -152,6 +152,9 @@ func (f *Feed) answer(ctx context.Context, c *call) ([]byte, error) {
 // finish closes the answer and remembers what was in it until the device acknowledges it.
 func (f *Feed) finish(c *call, a *answer, kind string) []byte {
 	next := a.next.String()
+	if a.out == nil {
+		a.out = append(make([]byte, 0, 128), '{')
+	}
 	a.key("next_batch")
 	a.out = appendString(a.out, next)
 	a.out = append(a.out, '}')
@@ -204,7 +207,6 @@ func (f *Feed) gather(ctx context.Context, c *call) (*answer, error) {
 	a.upTo = f.visible.Load()
 	a.next = token{pos: a.upTo, toDevice: a.upTo, boot: f.boot, fleeting: a.fleeting}
 	if !c.initial && !c.fullState && !a.mayHaveNews() {
-		a.open()
 		return a, nil
 	}
 	if a.set, err = f.settings(ctx, p); err != nil {

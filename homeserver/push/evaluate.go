@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
@@ -29,7 +30,7 @@ type Result struct {
 // Set is a rule set made ready to evaluate. It does not change and may be shared.
 type Set struct {
 	user  id.UserID
-	rules []compiled
+	rules []*compiled
 }
 
 type compiled struct {
@@ -37,8 +38,8 @@ type compiled struct {
 	result     Result
 }
 
-// condition reports whether it holds for an event in a room.
-type condition func(*Event, *Context) bool
+// condition reports whether it holds for an event in a room, for a person.
+type condition func(*Event, *Context, id.UserID) bool
 
 // Compile prepares the rules of a person.
 func (r *Rules) Compile(user id.UserID) *Set {
@@ -48,12 +49,99 @@ func (r *Rules) Compile(user id.UserID) *Set {
 			if !rule.Enabled {
 				continue
 			}
-			c := compiled{result: result(rule), conditions: ruleConditions(kind, rule)}
-			s.rules = append(s.rules, c)
+			s.rules = append(s.rules, prepare(kind, rule))
 		}
 	}
 	return s
 }
+
+// sharedRule is a default rule that is the same for everybody.
+type sharedRule struct {
+	text string // the definition that was compiled
+	*compiled
+}
+
+// shared holds those rules by kind and id, so that thousands of people need the memory of one.
+var shared = sync.OnceValue(func() map[string]sharedRule {
+	const nobody = "@:"
+	all := map[string]sharedRule{}
+	rules := Defaults(nobody)
+	for _, kind := range []RuleKind{Override, Underride} {
+		for _, rule := range *rules.list(kind) {
+			if text := definition(rule); !strings.Contains(text, nobody) {
+				all[string(kind)+"/"+rule.ID] = sharedRule{text, newCompiled(kind, rule)}
+			}
+		}
+	}
+	return all
+})
+
+func prepare(kind RuleKind, rule Rule) *compiled {
+	if rule.Default {
+		if s, ok := shared()[string(kind)+"/"+rule.ID]; ok && s.text == definition(rule) {
+			return s.compiled
+		}
+	}
+	return newCompiled(kind, rule)
+}
+
+// definition is all that a compiled default rule depends on.
+func definition(rule Rule) string {
+	var b strings.Builder
+	for _, list := range [][]json.RawMessage{rule.Conditions, rule.Actions} {
+		for _, raw := range list {
+			b.Write(raw)
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func newCompiled(kind RuleKind, rule Rule) *compiled {
+	return &compiled{result: result(rule), conditions: ruleConditions(kind, rule)}
+}
+
+// defaults are the rules of everybody who changed none, made once: what names the person in them is looked
+// up when they are evaluated.
+var defaults = sync.OnceValue(func() []compiled {
+	rules := Defaults("@:").Compile("").rules
+	for i := range rules {
+		switch rules[i].result.Rule {
+		case ".m.rule.invite_for_me":
+			last := len(rules[i].conditions) - 1
+			rules[i].conditions[last] = func(e *Event, _ *Context, u id.UserID) bool {
+				return e.StateKey != nil && *e.StateKey == string(u)
+			}
+		case ".m.rule.is_user_mention":
+			rules[i].conditions[0] = mentioned
+		case userNameRule:
+			rules[i].conditions[0] = func(e *Event, _ *Context, u id.UserID) bool {
+				return !e.mentions && e.hasBody && containsWords(e.body, strings.ToLower(u.Localpart()))
+			}
+		}
+	}
+	return rules
+})
+
+// mentioned reports whether the event's m.mentions name the person.
+func mentioned(e *Event, _ *Context, u id.UserID) bool {
+	if !e.mentions {
+		return false
+	}
+	found := false
+	users, _ := e.lookup([]string{"content", "m.mentions", "user_ids"})
+	if users.IsArray() {
+		users.ForEach(func(_, v gjson.Result) bool {
+			found = v.Type == gjson.String && v.Str == string(u)
+			return !found
+		})
+	}
+	return found
+}
+
+// DefaultSet is Defaults(user).Compile(user) without its cost: it shares everything with those of others.
+func DefaultSet(user id.UserID) *Set { return &Set{user: user, rules: defaults()} }
 
 // Match finds the most important rule that matches; a person is never notified of their own events.
 func (s *Set) Match(e *Event, room *Context) Result {
@@ -63,7 +151,7 @@ func (s *Set) Match(e *Event, room *Context) Result {
 rules:
 	for i := range s.rules {
 		for _, holds := range s.rules[i].conditions {
-			if !holds(e, room) {
+			if !holds(e, room, s.user) {
 				continue rules
 			}
 		}
@@ -109,17 +197,17 @@ func parseAction(raw json.RawMessage) (action, bool) {
 func ruleConditions(kind RuleKind, rule Rule) []condition {
 	switch kind {
 	case Room:
-		return []condition{func(e *Event, _ *Context) bool { return string(e.Room) == rule.ID }}
+		return []condition{func(e *Event, _ *Context, _ id.UserID) bool { return string(e.Room) == rule.ID }}
 	case Sender:
-		return []condition{func(e *Event, _ *Context) bool { return string(e.Sender) == rule.ID }}
+		return []condition{func(e *Event, _ *Context, _ id.UserID) bool { return string(e.Sender) == rule.ID }}
 	case Content:
 		if rule.Pattern == nil {
 			return []condition{never}
 		}
 		words := matchWords(*rule.Pattern)
-		holds := func(e *Event, _ *Context) bool { return e.hasBody && words(e.body) }
+		holds := func(e *Event, _ *Context, _ id.UserID) bool { return e.hasBody && words(e.body) }
 		if rule.ID == userNameRule && rule.Default {
-			return []condition{func(e *Event, c *Context) bool { return !e.mentions && holds(e, c) }}
+			return []condition{func(e *Event, c *Context, u id.UserID) bool { return !e.mentions && holds(e, c, u) }}
 		}
 		return []condition{holds}
 	}
@@ -130,7 +218,7 @@ func ruleConditions(kind RuleKind, rule Rule) []condition {
 	return out
 }
 
-func never(*Event, *Context) bool { return false }
+func never(*Event, *Context, id.UserID) bool { return false }
 
 // compile prepares one condition; one that is not understood never holds.
 func compile(c gjson.Result) condition {
@@ -143,7 +231,7 @@ func compile(c gjson.Result) condition {
 	case "event_property_is":
 		if key.Type == gjson.String && simple(c.Get("value")) {
 			path, want := splitPath(key.Str), c.Get("value")
-			return func(e *Event, _ *Context) bool {
+			return func(e *Event, _ *Context, _ id.UserID) bool {
 				got, ok := e.lookup(path)
 				return ok && equal(got, want)
 			}
@@ -157,7 +245,7 @@ func compile(c gjson.Result) condition {
 	case "room_member_count":
 		return memberCount(c.Get("is").Str)
 	case "sender_notification_permission":
-		return func(_ *Event, room *Context) bool {
+		return func(_ *Event, room *Context, _ id.UserID) bool {
 			return room.Notification != nil && room.SenderLevel >= room.Notification(key.Str)
 		}
 	}
@@ -167,21 +255,21 @@ func compile(c gjson.Result) condition {
 func eventMatch(key, pattern string) condition {
 	if key == "content.body" {
 		words := matchWords(pattern)
-		return func(e *Event, _ *Context) bool { return e.hasBody && words(e.body) }
+		return func(e *Event, _ *Context, _ id.UserID) bool { return e.hasBody && words(e.body) }
 	}
 	path := splitPath(key)
 	whole := matchWhole(pattern)
 	if key == "type" {
-		return func(e *Event, _ *Context) bool { return whole(e.Type) }
+		return func(e *Event, _ *Context, _ id.UserID) bool { return whole(e.Type) }
 	}
-	return func(e *Event, _ *Context) bool {
+	return func(e *Event, _ *Context, _ id.UserID) bool {
 		got, ok := e.lookup(path)
 		return ok && got.Type == gjson.String && whole(got.Str)
 	}
 }
 
 func propertyContains(path []string, want gjson.Result) condition {
-	return func(e *Event, _ *Context) bool {
+	return func(e *Event, _ *Context, _ id.UserID) bool {
 		got, ok := e.lookup(path)
 		if !ok || !got.IsArray() {
 			return false
@@ -195,7 +283,7 @@ func propertyContains(path []string, want gjson.Result) condition {
 	}
 }
 
-func containsDisplayName(e *Event, room *Context) bool {
+func containsDisplayName(e *Event, room *Context, _ id.UserID) bool {
 	return e.hasBody && room.DisplayName != "" && containsWords(e.body, strings.ToLower(room.DisplayName))
 }
 
@@ -235,15 +323,15 @@ func memberCount(is string) condition {
 	}
 	switch strings.TrimSuffix(is, digits) {
 	case "", "==":
-		return func(_ *Event, c *Context) bool { return c.Members == n }
+		return func(_ *Event, c *Context, _ id.UserID) bool { return c.Members == n }
 	case "<":
-		return func(_ *Event, c *Context) bool { return c.Members < n }
+		return func(_ *Event, c *Context, _ id.UserID) bool { return c.Members < n }
 	case ">":
-		return func(_ *Event, c *Context) bool { return c.Members > n }
+		return func(_ *Event, c *Context, _ id.UserID) bool { return c.Members > n }
 	case "<=":
-		return func(_ *Event, c *Context) bool { return c.Members <= n }
+		return func(_ *Event, c *Context, _ id.UserID) bool { return c.Members <= n }
 	case ">=":
-		return func(_ *Event, c *Context) bool { return c.Members >= n }
+		return func(_ *Event, c *Context, _ id.UserID) bool { return c.Members >= n }
 	}
 	return never
 }

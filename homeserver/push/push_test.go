@@ -48,6 +48,7 @@ func TestDefaultRules(t *testing.T) {
 		{"room mention without power", ev("m.room.message", `{"body":"x","m.mentions":{"room":true}}`), three, ".m.rule.message", true, false},
 		{"room mention, no boolean", ev("m.room.message", `{"body":"x","m.mentions":{"room":"true"}}`), &Context{Members: 3, SenderLevel: 50, Notification: fifty}, ".m.rule.message", true, false},
 		{"invite", state("m.room.member", string(alice), `{"membership":"invite"}`), three, ".m.rule.invite_for_me", true, false},
+		{"invite of another", state("m.room.member", string(bob), `{"membership":"invite"}`), three, ".m.rule.member_event", false, false},
 		{"join", state("m.room.member", string(bob), `{"membership":"join"}`), three, ".m.rule.member_event", false, false},
 		{"tombstone", state("m.room.tombstone", "", `{}`), three, ".m.rule.tombstone", true, true},
 		{"tombstone is no state", ev("m.room.tombstone", `{}`), three, "", false, false},
@@ -59,6 +60,10 @@ func TestDefaultRules(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := defaultSet().Match(c.event, c.room)
+			shared := DefaultSet(alice).Match(c.event, c.room)
+			if shared.Rule != got.Rule || shared.Notify != got.Notify || shared.Highlight != got.Highlight {
+				t.Errorf("the shared set gives %+v", shared)
+			}
 			if got.Rule != c.rule || got.Notify != c.notify || got.Highlight != c.highlight {
 				t.Errorf("got %+v, want rule %s notify %v highlight %v", got, c.rule, c.notify, c.highlight)
 			}
@@ -121,7 +126,6 @@ func TestConditions(t *testing.T) {
 		r := &Rules{Override: []Rule{{ID: "x", Enabled: true, Actions: raws([]string{`"notify"`}), Conditions: raws([]string{c.condition})}}}
 		got := r.Compile(alice).Match(ev("m.room.message", body), &Context{
 			Members: 3, DisplayName: "Whammy Example", SenderLevel: 20, Notification: func(string) int64 { return 20 }})
-		// The display name is not in the body as one run of words; one that is:
 		if strings.Contains(c.condition, "display_name") {
 			got = r.Compile(alice).Match(ev("m.room.message", body), &Context{DisplayName: "WHAMMY example"})
 		}
@@ -315,5 +319,22 @@ func BenchmarkMatchDefaults(b *testing.B) {
 		if !set.Match(e, room).Notify {
 			b.Fatal("no match")
 		}
+	}
+}
+
+// People with the default rules share all of them but those with their own name.
+func TestDefaultRulesAreShared(t *testing.T) {
+	a, b := Defaults("@alice:example.org").Compile("@alice:example.org"), Defaults("@bob:example.org").Compile("@bob:example.org")
+	if len(a.rules) != len(b.rules) {
+		t.Fatalf("%d and %d rules", len(a.rules), len(b.rules))
+	}
+	own := 0
+	for i := range a.rules {
+		if a.rules[i] != b.rules[i] {
+			own++
+		}
+	}
+	if own > 4 {
+		t.Errorf("%d of %d rules are not shared", own, len(a.rules))
 	}
 }
