@@ -2,6 +2,7 @@ package push
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,22 +105,23 @@ func newCompiled(kind RuleKind, rule Rule) *compiled {
 
 // defaults are the rules of everybody who changed none, made once: what names the person in them is looked
 // up when they are evaluated.
-var defaults = sync.OnceValue(func() []compiled {
+var defaults = sync.OnceValue(func() []*compiled {
 	rules := Defaults("@:").Compile("").rules
-	for i := range rules {
-		switch rules[i].result.Rule {
+	for i, rule := range rules {
+		own := slices.Clone(rule.conditions)
+		switch rule.result.Rule {
 		case ".m.rule.invite_for_me":
-			last := len(rules[i].conditions) - 1
-			rules[i].conditions[last] = func(e *Event, _ *Context, u id.UserID) bool {
+			own[len(own)-1] = func(e *Event, _ *Context, u id.UserID) bool {
 				return e.StateKey != nil && *e.StateKey == string(u)
 			}
 		case ".m.rule.is_user_mention":
-			rules[i].conditions[0] = mentioned
+			own[0] = mentioned
 		case userNameRule:
-			rules[i].conditions[0] = func(e *Event, _ *Context, u id.UserID) bool {
+			own[0] = func(e *Event, _ *Context, u id.UserID) bool {
 				return !e.mentions && e.hasBody && containsWords(e.body, strings.ToLower(u.Localpart()))
 			}
 		}
+		rules[i] = &compiled{own, rule.result}
 	}
 	return rules
 })
