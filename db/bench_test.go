@@ -138,3 +138,28 @@ func BenchmarkLane(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRead is one row by its key, from several goroutines.
+func BenchmarkRead(b *testing.B) {
+	for _, kind := range []string{"sqlite", "postgres"} {
+		b.Run(kind, func(b *testing.B) {
+			d := (*db.DB)(nil)
+			if kind == "sqlite" {
+				d = dbtest.SQLite(b)
+			} else {
+				d = dbtest.Postgres(b)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					var n int64
+					if err := d.QueryRow(ctx, `select stream from position where one = $1`, 1).Scan(&n); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

@@ -475,7 +475,7 @@ func TestConcurrentWriters(t *testing.T) {
 }
 
 func TestCommitDelay(t *testing.T) {
-	const delay = 200 * time.Millisecond
+	const delay = 600 * time.Millisecond
 	for kind, o := range map[string]db.Options{"sqlite": {Path: t.TempDir() + "/slow.db"}, "postgres": {URL: dbtest.PostgresURL(t)}} {
 		t.Run(kind, func(t *testing.T) {
 			o.CommitDelay = delay
