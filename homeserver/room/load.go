@@ -266,7 +266,11 @@ func (rs *Rooms) complete(ctx context.Context, r *Room, l []found) ([]*Event, er
 	return out, nil
 }
 
-// bare reads events by id without what complete adds.
+// eventsByID reads the eventColumns of events of one room.
+const eventsByID = `select ` + eventColumns + ` from event e where e.event_id = any($1) and e.room + 0 = $2`
+
+// bare reads events by id without what complete adds. "room + 0" in this package's queries keeps SQLite from
+// walking through the whole room instead of looking up the ids.
 func (rs *Rooms) bare(ctx context.Context, r *Room, ids []id.EventID) (map[id.EventID]*Event, error) {
 	out := make(map[id.EventID]*Event, len(ids))
 	var want []string
@@ -281,7 +285,7 @@ func (rs *Rooms) bare(ctx context.Context, r *Room, ids []id.EventID) (map[id.Ev
 	for len(want) > 0 {
 		part := want[:min(len(want), 500)]
 		want = want[len(part):]
-		rows, err := rs.db.Query(ctx, `select `+eventColumns+` from event e where e.event_id = any($1) and e.room = $2`, part, r.nid)
+		rows, err := rs.db.Query(ctx, eventsByID, part, r.nid)
 		if err != nil {
 			return nil, fmt.Errorf("read events: %w", err)
 		}
@@ -314,7 +318,7 @@ func (rs *Rooms) byID(ctx context.Context, r *Room, ids []id.EventID) (map[id.Ev
 	for len(want) > 0 {
 		part := want[:min(len(want), 500)]
 		want = want[len(part):]
-		l, err := rs.query(ctx, r, `select `+eventColumns+` from event e where e.event_id = any($1) and e.room = $2`, part, r.nid)
+		l, err := rs.query(ctx, r, eventsByID, part, r.nid)
 		if err != nil {
 			return nil, err
 		}

@@ -283,7 +283,7 @@ func (in *intake) hold(ctx context.Context, c *checked, missing []id.EventID) er
 // release takes the events that were held for one that is here now.
 func (in *intake) release(ctx context.Context, arrived id.EventID) error {
 	held, err := in.rs.query(ctx, in.r, `select `+eventColumns+` from event e
-		join event_missing m on m.event_id = e.event_id where m.missing_id = $1 and m.room = $2 and e.kind = 4 order by e.depth`,
+		join event_missing m on m.event_id = e.event_id where m.missing_id = $1 and m.room + 0 = $2 and e.kind = 4 order by e.depth`,
 		string(arrived), in.r.nid)
 	if err != nil {
 		return err
@@ -567,7 +567,7 @@ func (in *intake) applyRedactions(ctx context.Context, b *batch, it *item) error
 		return err
 	}
 	earlier, err := in.rs.query(ctx, in.r, `select `+eventColumns+` from event e
-		where e.rel_target = $1 and e.room = $2 and e.rel_type = $3 and e.kind = 0 order by e.pos`, string(e.ID), in.r.nid, relRedaction)
+		where e.rel_target = $1 and e.room + 0 = $2 and e.rel_type = $3 and e.kind = 0 order by e.pos`, string(e.ID), in.r.nid, relRedaction)
 	if err != nil {
 		return err
 	}

@@ -90,11 +90,17 @@ func (rs *Rooms) bundles(ctx context.Context, s *Sight, l []*Event, threads bool
 	return out, nil
 }
 
+const (
+	kinCounts = `select rel_target, rel_type, count(*), max(pos), max(case when sender = $3 then 1 else 0 end)
+		from event where rel_target = any($1) and room + 0 = $2 and kind = 0
+		group by rel_target, rel_type`
+	kinEvents = `select ` + eventColumns + ` from event e
+		where e.rel_target = any($1) and e.room + 0 = $2 and e.kind = 0 and e.rel_type = any($3) order by e.pos`
+)
+
 // countKin counts the children of events.
 func (rs *Rooms) countKin(ctx context.Context, s *Sight, ids []string) (map[id.EventID]*kin, error) {
-	rows, err := rs.db.Query(ctx, `select rel_target, rel_type, count(*), max(pos), max(case when sender = $3 then 1 else 0 end)
-		from event where rel_target = any($1) and room = $2 and kind = 0
-		group by rel_target, rel_type`, ids, s.r.nid, string(s.user))
+	rows, err := rs.db.Query(ctx, kinCounts, ids, s.r.nid, string(s.user))
 	if err != nil {
 		return nil, fmt.Errorf("count relations: %w", err)
 	}
@@ -120,8 +126,7 @@ func (rs *Rooms) countKin(ctx context.Context, s *Sight, ids []string) (map[id.E
 
 // readKin reads the edits and references of events.
 func (rs *Rooms) readKin(ctx context.Context, s *Sight, ids []string, parents map[id.EventID]*Event, kins map[id.EventID]*kin) error {
-	children, err := rs.query(ctx, s.r, `select `+eventColumns+` from event e
-		where e.rel_target = any($1) and e.room = $2 and e.kind = 0 and e.rel_type = any($3) order by e.pos`,
+	children, err := rs.query(ctx, s.r, kinEvents,
 		ids, s.r.nid, []string{relReplace, relReference})
 	if err != nil {
 		return err
@@ -200,7 +205,7 @@ func (rs *Rooms) bundle(ctx context.Context, s *Sight, parent *Event, k *kin, th
 
 // relatedBy tells whether an event has a child of one of the types, by one of the senders.
 func (rs *Rooms) relatedBy(ctx context.Context, r *Room, e *Event, types []string, senders []id.UserID) (bool, error) {
-	rows, err := rs.db.Query(ctx, `select rel_type, sender from event where rel_target = $1 and room = $2 and kind = 0`, string(e.ID), r.nid)
+	rows, err := rs.db.Query(ctx, `select rel_type, sender from event where rel_target = $1 and room + 0 = $2 and kind = 0`, string(e.ID), r.nid)
 	if err != nil {
 		return false, fmt.Errorf("look up relations: %w", err)
 	}
@@ -297,7 +302,7 @@ func (rs *Rooms) descendants(ctx context.Context, s *Sight, e *Event, q Relation
 			break
 		}
 		l, err := rs.query(ctx, s.r, `select `+eventColumns+` from event e
-			where e.rel_target = any($1) and e.room = $2 and e.kind = 0 and e.rel_type <> $3 order by e.pos`,
+			where e.rel_target = any($1) and e.room + 0 = $2 and e.kind = 0 and e.rel_type <> $3 order by e.pos`,
 			parents, s.r.nid, relRedaction)
 		if err != nil {
 			return nil, err

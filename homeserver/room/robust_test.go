@@ -259,3 +259,31 @@ func FuzzParseToken(f *testing.F) {
 		}
 	})
 }
+
+// Looking events up by id or by parent must not walk through their room.
+func TestQueryPlans(t *testing.T) {
+	d := dbtest.SQLite(t)
+	for q, args := range map[string][]any{
+		eventsByID: {[]string{"$a", "$b"}, 1},
+		kinCounts:  {[]string{"$a", "$b"}, 1, "@a:b"},
+		kinEvents:  {[]string{"$a", "$b"}, 1, []string{relReplace}},
+	} {
+		rows, err := d.Query(ctx, "explain query plan "+q, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var n int
+			var step string
+			if err := rows.Scan(&n, &n, &n, &step); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(step, "event_room") || strings.HasPrefix(step, "SCAN e") {
+				t.Errorf("%s: %s", q, step)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -189,7 +189,7 @@ func (rs *Rooms) checkRelation(ctx context.Context, roomID id.RoomID, d Draft) e
 		return nil
 	}
 	same, err := rs.query(ctx, r, `select `+eventColumns+` from event e
-		where e.rel_target = $1 and e.room = $2 and e.sender = $3 and e.rel_type = $4 and e.type = $5 and e.kind = 0`,
+		where e.rel_target = $1 and e.room + 0 = $2 and e.sender = $3 and e.rel_type = $4 and e.type = $5 and e.kind = 0`,
 		string(target), r.nid, string(d.Sender), rel, d.Type)
 	if err != nil {
 		return err
