@@ -154,13 +154,13 @@ func (s *Server) buildAccounts(context.Context) error {
 		Changed:       s.accountChanged, ProfileChanged: s.profileChanged, DeviceRemoved: s.deviceRemoved,
 		Deactivated: s.deactivated, Revoked: s.revoked, Visible: s.directoryLimit(),
 	})
-	cost := signin.Strong
+	cost, shortest := signin.Strong, 0
 	if c.PasswordHashing == "fast" {
-		cost = signin.Fast
+		cost, shortest = signin.Fast, 1
 	}
 	s.signin = signin.New(signin.Options{
 		Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
-		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, RateLimits: c.RateLimits == "on",
+		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on",
 	})
 	return nil
 }
@@ -219,6 +219,11 @@ func (s *Server) buildMedia(context.Context) (err error) {
 
 // connect starts what runs in the background.
 func (s *Server) connect(ctx context.Context) (err error) {
+	for key, set := range map[string]bool{"url_previews": s.config.URLPreviews == "on", "appservices_dir": s.config.AppservicesDir != ""} {
+		if set {
+			s.log.Warn("this version does not use a configured setting yet", "setting", key)
+		}
+	}
 	if err := s.feed.Start(ctx, s.rooms); err != nil {
 		return err
 	}
@@ -232,6 +237,8 @@ func (s *Server) connect(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, func() error { s.cluster.Close(); return nil })
 	go s.sweep()
+	tuneMemory()
+	go returnMemory(s.serving)
 	return nil
 }
 
@@ -272,7 +279,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 	c := s.config
 	r := rest.New(rest.Options{
 		Authenticate: s.accounts.Authenticate, Seen: s.accounts.Seen, Refused: s.refused, Log: s.log, Registerer: s.registry, Clock: s.clock,
-		RateLimits: c.RateLimits == "on", MaxConcurrent: int(c.MaxRequests), Fallback: app,
+		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Fallback: app,
 	})
 	api := &clientapi.API{
 		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
