@@ -5,7 +5,7 @@ export CGO_ENABLED ?= 1
 GO ?= go
 WEB := web/node_modules/.package-lock.json
 
-.PHONY: run test check e2e fuzz bench build web clean cover race
+.PHONY: run test check slow e2e fuzz bench build web clean cover race
 
 ## run: build and start Myelin with a demo hospital on http://localhost:8008
 run: build
@@ -38,6 +38,11 @@ check: web/dist/index.html
 race:
 	scripts/need gcc postgres strace
 	scripts/test-go
+
+## slow: the Go tests with every commit slowed down, which brings out mistakes of ordering
+slow:
+	scripts/need postgres strace
+	MYELIN_TEST_COMMIT_DELAY=5ms $(GO) test -timeout 25m ./...
 
 ## e2e: two browsers against the built server
 e2e: build

@@ -115,7 +115,7 @@ func NewProcess(t testing.TB, database string, settings ...string) *Process {
 		"MYELIN_SERVER_NAME=" + p.Name, "MYELIN_DATA_DIR=" + p.Dir, "MYELIN_DATABASE=" + database, "MYELIN_LISTEN_HTTP=" + address,
 		"MYELIN_REGISTRATION=shared_secret", "MYELIN_REGISTRATION_SHARED_SECRET=" + Secret, "MYELIN_RATE_LIMITS=off",
 		"MYELIN_PASSWORD_HASHING=fast", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
-	}, settings...)
+	}, append(delay(), settings...)...)
 	t.Cleanup(func() {
 		if p.cmd != nil {
 			p.Kill()

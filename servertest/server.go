@@ -3,6 +3,7 @@ package servertest
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -35,10 +36,18 @@ func Start(t testing.TB, database string, settings ...string) *Server {
 		"MYELIN_SERVER_NAME=localhost", "MYELIN_DATA_DIR=" + s.Dir, "MYELIN_DATABASE=" + database, "MYELIN_LISTEN_HTTP=" + address,
 		"MYELIN_REGISTRATION=shared_secret", "MYELIN_REGISTRATION_SHARED_SECRET=" + Secret, "MYELIN_RATE_LIMITS=off",
 		"MYELIN_PASSWORD_HASHING=fast",
-	}, settings...)
+	}, append(delay(), settings...)...)
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	return s
+}
+
+// delay slows every commit down when the whole suite runs that way.
+func delay() []string {
+	if d := os.Getenv("MYELIN_TEST_COMMIT_DELAY"); d != "" {
+		return []string{"MYELIN_TEST_COMMIT_DELAY=" + d}
+	}
+	return nil
 }
 
 func (s *Server) start(t testing.TB) {
