@@ -196,7 +196,7 @@ func (rs *Rooms) Aliases(ctx context.Context, user id.UserID, roomID id.RoomID) 
 func (rs *Rooms) checkCanonicalAlias(ctx context.Context, roomID id.RoomID, d Draft) error {
 	r, err := rs.Get(ctx, roomID)
 	if err != nil {
-		return err
+		return hidden(err)
 	}
 	before := aliasesIn(r.State(typeAlias, "").Get("@this"))
 	for _, v := range []string{"alias", "alt_aliases"} {

@@ -157,6 +157,9 @@ func randomName(n int) string {
 	return string(b)
 }
 
+// maxCreation bounds the events that a client may add to a creation, which is one transaction.
+const maxCreation = 500
+
 // checkCreation refuses what cannot be made and fills in the defaults.
 func (rs *Rooms) checkCreation(ctx context.Context, creator id.UserID, c *Creation) error {
 	if len(c.Invite3PID) > 0 {
@@ -187,6 +190,9 @@ func (rs *Rooms) checkCreation(ctx context.Context, creator id.UserID, c *Creati
 		if len(v) > 0 && string(v) != "null" && v.Kind() != '{' {
 			return fault.New(fault.BadJSON, "creation_content and power_level_content_override must be objects.")
 		}
+	}
+	if len(c.Invite)+len(c.InitialState) > maxCreation {
+		return fault.New(fault.InvalidParam, "That is more than a room can be made with: invite the others later.")
 	}
 	for _, s := range c.InitialState {
 		if s.Type == "" || s.Content.Kind() != '{' {

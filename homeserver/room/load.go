@@ -10,6 +10,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/seal"
 )
 
@@ -171,6 +172,9 @@ type found struct {
 	shared     bool // complete, and must not be changed
 }
 
+// errErased is answered for a room whose key was destroyed: nobody can read it any more.
+var errErased = fault.New(fault.NotFound, "The room was erased.")
+
 // place says which room a row belongs to.
 type place struct {
 	room    id.RoomID
@@ -195,6 +199,9 @@ func (rs *Rooms) scanEvent(ctx context.Context, rows *sql.Rows, p *place, more .
 		return found{Event: e, shared: true}, nil
 	}
 	raw, err := rs.seal.Open(ctx, seal.Room(p.room), string(want), body)
+	if errors.Is(err, seal.ErrErased) {
+		return found{}, errErased.Because(err)
+	}
 	if err != nil {
 		return found{}, fmt.Errorf("open event %s: %w", want, err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/db/dbtest"
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/seal"
 )
 
 // What is built on a write that fails is built again, and nothing is lost or doubled.
@@ -286,4 +288,21 @@ func TestQueryPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A room whose key was destroyed is gone, and takes nothing else along.
+func TestErasedRoom(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, other := w.public(alice, bob), w.public(alice, bob)
+		e := w.say(r, alice, "gone")
+		w.ok(w.Rooms.seal.Destroy(ctx, seal.Room(r)))
+		f := w.fresh()
+		_, err := f.Get(ctx, r)
+		wantFault(t, err, fault.NotFound)
+		_, err = f.Send(ctx, r, message(alice, "x"))
+		wantFault(t, err, fault.Forbidden)
+		_, _, err = f.Seen(ctx, alice, r, e)
+		wantFault(t, err, fault.NotFound)
+		f.say(other, alice, "goes on")
+	})
 }

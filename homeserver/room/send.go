@@ -132,7 +132,7 @@ func (rs *Rooms) sendRedaction(ctx context.Context, roomID id.RoomID, d Draft) (
 func (rs *Rooms) redact(ctx context.Context, roomID id.RoomID, d Draft) (id.EventID, error) {
 	r, err := rs.Get(ctx, roomID)
 	if err != nil {
-		return "", err
+		return "", hidden(err)
 	}
 	target, err := rs.event(ctx, r, d.Redacts)
 	if err != nil {
@@ -175,7 +175,7 @@ func (rs *Rooms) checkRelation(ctx context.Context, roomID id.RoomID, d Draft) e
 	}
 	r, err := rs.Get(ctx, roomID)
 	if err != nil {
-		return err
+		return hidden(err)
 	}
 	if rel == relThread {
 		root, err := rs.event(ctx, r, target)
