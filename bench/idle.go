@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,16 +116,12 @@ func (b *bench) keepHeap(ctx context.Context, since int) error {
 	return os.WriteFile(filepath.Join(b.profiles, b.database+"-idle-heap.pprof"), heap.Bytes(), 0o644)
 }
 
-// atRest is the server's memory after a garbage collection and some seconds.
+// rest is how long the server has nothing to do before its memory is read.
+const rest = 25 * time.Second
+
+// atRest is the server's memory after it had nothing to do for a while.
 func (b *bench) atRest(ctx context.Context) (int64, error) {
-	if err := b.server.fetch(ctx, "/debug/pprof/heap?gc=1", io.Discard); err != nil {
-		return 0, err
-	}
-	wait(ctx, 3*time.Second)
-	if err := b.server.fetch(ctx, "/debug/pprof/heap?gc=1", io.Discard); err != nil {
-		return 0, err
-	}
-	wait(ctx, 2*time.Second)
+	wait(ctx, rest)
 	return b.server.resident()
 }
 
