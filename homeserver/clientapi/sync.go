@@ -43,10 +43,11 @@ func syncRequest(r *rest.Request) (feed.SyncRequest, error) {
 	if req.FullState, err = r.QBool("full_state", false); err != nil {
 		return req, err
 	}
-	// MSC4222 is the name of it before the specification had it.
+	// MSC4222 is the name of it before the specification had it; who asks by that name reads only that name.
 	if req.StateAfter, err = r.QBool("use_state_after", false); err != nil || req.StateAfter {
 		return req, err
 	}
-	req.StateAfter, err = r.QBool("org.matrix.msc4222.use_state_after", false)
+	req.MSC4222, err = r.QBool("org.matrix.msc4222.use_state_after", false)
+	req.StateAfter = req.MSC4222
 	return req, err
 }

@@ -49,6 +49,7 @@ type SyncRequest struct {
 	Timeout     time.Duration // how long to wait when there is nothing to tell
 	FullState   bool
 	StateAfter  bool // use_state_after, spec v1.16
+	MSC4222     bool // with StateAfter: answer under the name it had before the specification took it
 }
 
 // DeviceCounts is what /sync tells a device about its own uploaded keys.

@@ -68,11 +68,12 @@ type call struct {
 	presence  string
 	fullState bool
 	after     bool // state_after instead of state
+	msc4222   bool // state_after under its old name
 	memory    *deviceMemory
 }
 
 func (f *Feed) begin(ctx context.Context, who access.Who, req SyncRequest) (*call, error) {
-	c := &call{who: who, initial: req.Since == "", fullState: req.FullState, after: req.StateAfter, presence: req.SetPresence}
+	c := &call{who: who, initial: req.Since == "", fullState: req.FullState, after: req.StateAfter, msc4222: req.MSC4222, presence: req.SetPresence}
 	if c.presence == "" {
 		c.presence = Online
 	}

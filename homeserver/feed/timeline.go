@@ -252,10 +252,13 @@ func (a *answer) lazyMembers(ctx context.Context, pt *part, needed map[id.UserID
 	return nil
 }
 
-// writeState writes ,"state" or ,"state_after".
+// writeState writes ,"state" or ,"state_after", the latter under the name that was asked for.
 func (a *answer) writeState(ctx context.Context, pt *part) error {
 	name := `,"state":{"events":[`
-	if a.call.after {
+	switch {
+	case a.call.after && a.call.msc4222:
+		name = `,"org.matrix.msc4222.state_after":{"events":[`
+	case a.call.after:
 		name = `,"state_after":{"events":[`
 	}
 	a.out = append(a.out, name...)
