@@ -1,7 +1,7 @@
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
-import { desktop, openBrowser, Person, phone } from "./person.ts";
+import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
 import { drawPng } from "./png.ts";
 import { Server, type DemoSignIn } from "./server.ts";
 
@@ -26,6 +26,13 @@ beforeAll(async () => {
   nurseIs = find(/nurse/i);
   physician = await Person.at(browser, server.address, desktop);
   nurse = await Person.at(browser, server.address, phone, true);
+});
+
+afterEach(async ({ task }) => {
+  if (task.result?.state !== "fail") return;
+  process.stderr.write([...physician.faults, ...nurse.faults, ...nurse.said].join("\n"));
+  await physician.page.screenshot({ path: `${pictures}failed-physician.png` });
+  await nurse.page.screenshot({ path: `${pictures}failed-nurse.png` });
 });
 
 afterAll(async () => {
@@ -98,7 +105,7 @@ it("starts an encrypted conversation with somebody found by name", async () => {
   await page.getByLabel("Find people by name").fill(surname);
   await page.getByRole("button", { name: nurseIs.name }).click();
   await physician.look("new-conversation-desktop");
-  await page.getByRole("button", { name: /Start conversation/ }).click();
+  await page.getByRole("button", { name: /^Write to/ }).click();
   await page.getByRole("heading", { name: nurseIs.name }).waitFor();
   await page.getByText("Encrypted", { exact: true }).waitFor();
   await physician.write("Good evening, could you look after bed 12 tonight?");
@@ -174,13 +181,13 @@ it("loses nothing that was shown as sent when the server is killed in the middle
 it("sends after a reload what was waiting before it", async () => {
   const { page } = physician;
   await server.kill();
-  await physician.write("Waiting through a reload");
-  await physician.message("Waiting through a reload").getByText(/Waiting|Sending/).waitFor();
+  await physician.write("Kept over a reload");
+  await physician.message("Kept over a reload").getByText(/Waiting|Sending/).waitFor();
   await server.run();
   await page.reload();
-  await physician.message("Waiting through a reload").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
-  await nurse.sees("Waiting through a reload");
-  expect(await nurse.texts("Waiting through a reload")).toHaveLength(1);
+  await physician.message("Kept over a reload").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
+  await nurse.sees("Kept over a reload");
+  expect(await nurse.texts("Kept over a reload")).toHaveLength(1);
 });
 
 it("pages back through history", async () => {

@@ -21,6 +21,7 @@ export class Person {
   readonly page: Page;
   /** Everything that should not have been: exceptions, breaches of the policy, what axe found. */
   readonly faults: string[] = [];
+  readonly said: string[] = [];
   readonly #context: BrowserContext;
 
   private constructor(context: BrowserContext, page: Page) {
@@ -28,6 +29,7 @@ export class Person {
     this.page = page;
     page.on("pageerror", (fault) => this.faults.push(String(fault)));
     page.on("console", (message) => {
+      this.said.push(message.text());
       if (/Content Security Policy|Refused to/.test(message.text())) this.faults.push(message.text());
     });
     page.setDefaultTimeout(20_000);

@@ -50,7 +50,7 @@ export class Server {
     this.#process = child;
     const until = Date.now() + 60_000;
     while (Date.now() < until) {
-      if (child.exitCode !== null) break;
+      if (child.exitCode !== null || child.signalCode !== null) break;
       try {
         if ((await this.people()).length > 0) return;
       } catch {
@@ -64,7 +64,7 @@ export class Server {
   /** Ends the process as a power cut would. */
   async kill(): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
     await gone;

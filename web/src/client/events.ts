@@ -125,7 +125,7 @@ function membershipNote(event: MatrixEvent, room: Room, who: Person): Note | und
   if (now === before) return undefined; // a new name or picture
   const self = target.id === who.id;
   if (now === "invite") return { kind: "invited", who, target };
-  if (now === "join") return { kind: "joined", who: target };
+  if (now === "join") return target.id === room.getCreator() && before === undefined ? undefined : { kind: "joined", who: target };
   if (now === "ban") return { kind: "banned", who, target };
   if (now !== "leave") return undefined;
   if (!self) return { kind: "removedPerson", who, target };

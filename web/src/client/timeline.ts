@@ -1,4 +1,4 @@
-import { EventTimeline, MatrixEventEvent, RoomEvent, RoomMemberEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
+import { EventTimeline, MatrixEventEvent, RoomEvent, RoomMemberEvent, type MatrixClient, type MatrixEvent, type Room, type RoomMember } from "matrix-js-sdk";
 
 import { Store } from "../store/Store.ts";
 import type { Person, ReadMark, Timeline, TimelineItem } from "../store/model.ts";
@@ -57,9 +57,12 @@ export class TimelineFeed {
     });
     this.#client.on(MatrixEventEvent.Decrypted, here);
     this.#client.on(MatrixEventEvent.Replaced, here);
-    this.#client.on(RoomMemberEvent.Typing, here);
-    this.#client.on(RoomMemberEvent.Membership, here);
-    this.#client.on(RoomMemberEvent.Name, here);
+    const member = (_event: MatrixEvent, who: RoomMember): void => {
+      if (who.roomId === roomId) this.#touch(); // a typing event itself does not name its room
+    };
+    this.#client.on(RoomMemberEvent.Typing, member);
+    this.#client.on(RoomMemberEvent.Membership, member);
+    this.#client.on(RoomMemberEvent.Name, member);
   }
 
   readonly #touch = (): void => {

@@ -25,7 +25,8 @@ export function Avatar({ id, name, size = "medium", group = false }: AvatarProps
 export function tintOf(id: string): number {
   let hash = 2166136261;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 16777619);
-  return (hash >>> 0) % 8;
+  hash = Math.imul(hash ^ (hash >>> 15), 2246822519); // the low bits alone are much alike for ids of one server
+  return (hash ^ (hash >>> 13)) >>> 29;
 }
 
 const titles = /^(dr|prof|mr|mrs|ms|sr|pd)\.?$/i;

@@ -45,7 +45,7 @@ describe("rowsOf", () => {
     expect(rows.map((row) => [row.key, row.status?.kind])).toEqual([
       ["$1", undefined],
       ["$2", undefined],
-      ["t3", undefined],
+      ["t3", "sent"],
       ["t4", "waiting"],
     ]);
   });

@@ -17,7 +17,7 @@ export interface MessageRow {
   /** First and last of what one person wrote in one go. */
   readonly first: boolean;
   readonly last: boolean;
-  /** Only on own messages: on the last of a group, and wherever something is not as usual. */
+  /** Only on own messages, and within a group only where it changes. */
   readonly status: Status | undefined;
 }
 
@@ -41,7 +41,7 @@ export function rowsOf(timeline: Timeline, pending: readonly OutboxEntry[], me: 
   let previous: MessageRow | undefined;
   const add = (row: Row): void => {
     if (row.kind === "message" && previous !== undefined && follows(previous, row)) {
-      rows[rows.length - 1] = previous = { ...previous, last: false, status: quiet(previous.status) };
+      rows[rows.length - 1] = previous = { ...previous, last: false, status: sameStage(previous.status, row.status) ? undefined : previous.status };
       rows.push((previous = { ...row, first: false }));
       return;
     }
@@ -91,9 +91,10 @@ function follows(before: MessageRow, row: MessageRow): boolean {
   return before.sender.id === row.sender.id && row.at - before.at < together && before.status?.kind !== "failed";
 }
 
-/** Inside a group only what is not as usual keeps its status. */
-function quiet(status: Status | undefined): Status | undefined {
-  return status?.kind === "sent" || status?.kind === "read" ? undefined : status;
+/** Inside a group a status is said once, at the last message that has got as far. */
+function sameStage(a: Status | undefined, b: Status | undefined): boolean {
+  if (a?.kind === "read" && b?.kind === "read") return a.readers.length === b.readers.length;
+  return a?.kind === b?.kind;
 }
 
 /** For each item everybody who has read it: a mark covers its item and all before. Earliest reader first. */
