@@ -17,6 +17,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/homeserver/push"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/seal"
 )
@@ -53,6 +54,8 @@ type Feed struct {
 	boot     string
 	filters  *lru.Cache[filterKey, *filter]
 	devices  *lru.Cache[deviceKey, *deviceMemory]
+	// pushEvents are the newest events as push rules look at them.
+	pushEvents *lru.Cache[*room.Event, *push.Event]
 
 	waiters waiters
 	visible atomic.Int64 // everything up to it may be read; moves on under mu
@@ -69,6 +72,8 @@ type Feed struct {
 	typing   map[id.RoomID]*typing
 	soon     map[id.RoomID]bool // rooms whose members are woken in a moment
 	receipts receiptBook
+
+	histories map[id.RoomID]*history
 
 	catching sync.Mutex // held while positions of other processes are read
 	ruling   sync.Mutex // held while push rules are changed
@@ -105,12 +110,17 @@ func New(o Options) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make device memory: %w", err)
 	}
+	pushEvents, err := lru.New[*room.Event, *push.Event](2048)
+	if err != nil {
+		return nil, fmt.Errorf("make event cache: %w", err)
+	}
 	f := &Feed{
-		db: o.DB, seal: o.Seal, server: o.ServerName, account: o.Account, counts: o.Counts,
+		pushEvents: pushEvents, db: o.DB, seal: o.Seal, server: o.ServerName, account: o.Account, counts: o.Counts,
 		clock: o.Clock, log: o.Log.With("pkg", "feed"), boot: newBoot(), filters: filters, devices: devices,
 		people: make(map[id.UserID]*person), places: make(map[id.RoomID]*place), maxP: o.People,
 		txns: make(map[mailTxn]chan struct{}), typing: make(map[id.RoomID]*typing), soon: make(map[id.RoomID]bool),
-		stop: make(chan struct{}),
+		histories: make(map[id.RoomID]*history),
+		stop:      make(chan struct{}),
 	}
 	if f.receipts.rooms, err = lru.New[id.RoomID, *roomReceipts](bookRooms); err != nil {
 		return nil, fmt.Errorf("make receipt book: %w", err)

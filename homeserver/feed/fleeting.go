@@ -189,6 +189,7 @@ func (f *Feed) clockwork() {
 		case <-t.C:
 		}
 		f.expireTyping()
+		f.forgetHistories()
 		if f.presence != nil {
 			f.expirePresence()
 		}

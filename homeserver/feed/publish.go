@@ -56,6 +56,11 @@ func (f *Feed) Committed(c room.Committed) {
 // noteEvent remembers that a room has news. f.mu is held.
 func (f *Feed) noteEvent(c room.Committed) {
 	ev := c.Event
+	if c.Redacted != nil {
+		// They hold what is redacted.
+		delete(f.histories, ev.RoomID)
+		f.pushEvents.Purge()
+	}
 	if p := f.places[ev.RoomID]; p != nil && ev.Pos > p.last.Load() {
 		p.last.Store(ev.Pos)
 	}

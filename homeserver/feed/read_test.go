@@ -196,7 +196,12 @@ func TestUnreadProperty(t *testing.T) {
 			case n == 5:
 				w.send(r, by, "org.example", relates("org.example.with", sent[rnd.IntN(len(sent))], "x"))
 			case n == 6:
-				if _, err := w.rooms.Redact(ctx, r, sent[rnd.IntN(len(sent))], room.Draft{Sender: alice, Content: []byte(`{}`)}); err != nil {
+				// A message of bob's that is redacted tells a later count no more that he had read what was before it.
+				target := sent[rnd.IntN(len(sent))]
+				if ev, err := w.rooms.Event(ctx, r, target); err != nil || ev.Sender == bob {
+					continue
+				}
+				if _, err := w.rooms.Redact(ctx, r, target, room.Draft{Sender: alice, Content: []byte(`{}`)}); err != nil {
 					t.Fatal(err)
 				}
 			case n == 7:

@@ -86,13 +86,13 @@ func (a *answer) changed(s stay) bool {
 }
 
 func (a *answer) wantsLeft(s stay) bool {
-	if s.Membership != room.Leave && s.Membership != room.Ban || s.Forgotten {
+	if s.Membership != room.Leave && s.Membership != room.Ban {
 		return false
 	}
-	if a.call.initial {
-		return a.call.filter.Room.IncludeLeave
+	if !a.call.initial && s.Pos > a.from {
+		return true // of a forgotten room too: the person's other devices have to take it off their lists
 	}
-	return s.Pos > a.from || a.call.fullState && a.call.filter.Room.IncludeLeave
+	return !s.Forgotten && a.call.filter.Room.IncludeLeave && (a.call.initial || a.call.fullState)
 }
 
 // invitedRoom writes an invitation, unless the person ignores who sent it.
@@ -248,14 +248,15 @@ func (a *answer) leftRoom(ctx context.Context, s stay) (bool, error) {
 	if pt.fresh {
 		pt.after = 0
 	}
-	if before != room.Join {
-		// The person was never inside: there is nothing to see but the own membership.
+	within := before == room.Join && !s.Forgotten
+	if !within {
+		// The person was never inside, or forgot the room: there is nothing to see but the own membership.
 		pt.after = s.Pos - 1
 	}
 	if err := a.timeline(ctx, pt); err != nil {
 		return false, err
 	}
-	if before == room.Join {
+	if within {
 		if err := a.state(ctx, pt); err != nil {
 			return false, err
 		}

@@ -45,10 +45,31 @@ type counts struct {
 	threads   map[string]tally
 }
 
-// reader is a person with what decides about their notifications.
+// reader is a person with what decides about their notifications in a room.
 type reader struct {
 	user id.UserID
 	settings
+	room push.Context // but for the sender
+}
+
+// readerOf prepares to count what a person has not read of a room.
+func readerOf(user id.UserID, set settings, r *room.Room) *reader {
+	joined, _ := r.Counts()
+	return &reader{user: user, settings: set, room: push.Context{
+		Members:      joined,
+		DisplayName:  r.State("m.room.member", string(user)).Get("displayname").Str,
+		Notification: r.Power().Notification,
+	}}
+}
+
+// prepared is an event as push rules look at it; made once for all its readers.
+func (f *Feed) prepared(ev *room.Event) *push.Event {
+	if e, ok := f.pushEvents.Get(ev); ok {
+		return e
+	}
+	e := push.NewEvent(ev.Type, ev.Sender, ev.RoomID, ev.ID, ev.StateKey, ev.Content)
+	f.pushEvents.Add(ev, e)
+	return e
 }
 
 // count returns what a person has not read of a room among the events up to a position.
@@ -67,10 +88,11 @@ func (f *Feed) count(ctx context.Context, p *person, set settings, r *room.Room,
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	all, threads := rr.readUpTo(p.user)
-	who := reader{p.user, set}
-	if err := f.advanceUnread(ctx, u, who, r, all, upTo); err != nil {
-		u.ready = false
-		return counts{}, err
+	if !u.ready || upTo > u.upTo && r.LastPos() > u.upTo {
+		if err := f.advanceUnread(ctx, u, readerOf(p.user, set, r), r, all, upTo); err != nil {
+			u.ready = false
+			return counts{}, err
+		}
 	}
 	u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.pos <= all || n.pos <= threads[n.thread] })
 	return u.tally(), nil
@@ -102,10 +124,7 @@ func (t *tally) add(n note) {
 }
 
 // advanceUnread counts the events that came since the last time. u.mu is held.
-func (f *Feed) advanceUnread(ctx context.Context, u *unread, who reader, r *room.Room, readUpTo, upTo int64) error {
-	if u.ready && (upTo <= u.upTo || r.LastPos() <= u.upTo) {
-		return nil
-	}
+func (f *Feed) advanceUnread(ctx context.Context, u *unread, who *reader, r *room.Room, readUpTo, upTo int64) error {
 	if !u.ready {
 		return f.recount(ctx, u, who, r, readUpTo, upTo)
 	}
@@ -127,25 +146,14 @@ func (f *Feed) advanceUnread(ctx context.Context, u *unread, who reader, r *room
 
 // recount makes the counts from stored events: those after the receipt for the whole room, or since the
 // person joined.
-func (f *Feed) recount(ctx context.Context, u *unread, who reader, r *room.Room, readUpTo, upTo int64) error {
+func (f *Feed) recount(ctx context.Context, u *unread, who *reader, r *room.Room, readUpTo, upTo int64) error {
 	f.metrics.recounts.Inc()
-	var found []*room.Event
-	for until := upTo; len(found) < unreadScan; {
-		page, err := f.rooms.Timeline(ctx, r, readUpTo, until, unreadPage)
-		if err != nil {
-			return err
-		}
-		for i, ev := range page {
-			if joins(ev, who.user) {
-				page = page[:i]
-				break
-			}
-		}
-		found = append(found, page...)
-		if len(page) < unreadPage {
-			break
-		}
-		until = page[len(page)-1].Pos - 1
+	found, err := f.events(ctx, r, readUpTo, upTo)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(found, func(ev *room.Event) bool { return joins(ev, who.user) }); i >= 0 {
+		found = found[:i]
 	}
 	u.notes = u.notes[:0]
 	for _, ev := range slices.Backward(found) {
@@ -166,7 +174,7 @@ func joins(ev *room.Event, user id.UserID) bool {
 }
 
 // consider adds an event to what is unread, or takes from it what the event makes read or gone.
-func (f *Feed) consider(ctx context.Context, u *unread, who reader, r *room.Room, ev *room.Event) error {
+func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Room, ev *room.Event) error {
 	if ev.Type == "m.room.redaction" && ev.Redacts != "" {
 		u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.event == ev.Redacts })
 		return nil
@@ -176,8 +184,8 @@ func (f *Feed) consider(ctx context.Context, u *unread, who reader, r *room.Room
 		return nil
 	}
 	if ev.Sender == who.user {
-		if ev.State() {
-			return nil
+		if ev.State() || ev.RedactedBecause != nil {
+			return nil // of a redacted event nobody knows any more which thread it was in
 		}
 		// Who says something has read what was said before, there.
 		thread, err := f.threadOf(ctx, r, ev)
@@ -190,14 +198,9 @@ func (f *Feed) consider(ctx context.Context, u *unread, who reader, r *room.Room
 	if ev.RedactedBecause != nil || who.ignored[ev.Sender] && !ev.State() {
 		return nil
 	}
-	joined, _ := r.Counts()
-	power := r.Power()
-	res := who.rules.Match(push.NewEvent(ev.Type, ev.Sender, ev.RoomID, ev.ID, ev.StateKey, ev.Content), &push.Context{
-		Members:      joined,
-		DisplayName:  r.State("m.room.member", string(who.user)).Get("displayname").Str,
-		SenderLevel:  power.User(ev.Sender),
-		Notification: power.Notification,
-	})
+	place := who.room
+	place.SenderLevel = r.Power().User(ev.Sender)
+	res := who.rules.Match(f.prepared(ev), &place)
 	if !res.Notify {
 		return nil
 	}
