@@ -241,6 +241,12 @@ func (b *batch) build(d *Draft) (*Event, error) {
 		Snapshot: h.view.snapshot, Device: d.Device, Txn: d.Txn, raw: raw,
 	}
 	e.fill()
+	if i := bytes.Index(raw, contentKey); i >= 0 {
+		// The content once, not twice: before it in canonical JSON there are only ids.
+		i += len(contentKey)
+		e.Content = raw[i : i+len(p.Content) : i+len(p.Content)]
+		p.Content = e.Content
+	}
 	e.pdu.Store(p)
 	e.kids.Store(kidsNone)
 	if d.Type == typeCreate && r.ID == "" {
@@ -254,6 +260,8 @@ func (b *batch) build(d *Draft) (*Event, error) {
 	b.apply(it)
 	return e, nil
 }
+
+var contentKey = []byte(`"content":`)
 
 // authIDs are the ids of the auth events of an event that is sent in a state.
 func authIDs(v id.RoomVersion, p *pdu.PDU, s *State) []id.EventID {
@@ -379,7 +387,7 @@ func prune(target, because *Event) (*Event, error) {
 		return nil, err
 	}
 	n.Pos, n.Kind, n.Snapshot, n.Device, n.Txn = target.Pos, target.Kind, target.Snapshot, target.Device, target.Txn
-	n.Replaces, n.PrevContent, n.PrevSender = target.Replaces, target.PrevContent, target.PrevSender
+	n.Replaces, n.PrevContent, n.PrevSender = target.Replaces, target.previous(), target.PrevSender
 	n.RedactedBecause = because
 	return n, nil
 }

@@ -71,6 +71,15 @@ func (c *eventCache) drop(want id.EventID) {
 	c.remove(want)
 }
 
+// each calls f for every event.
+func (c *eventCache) each(f func(*Event)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for el := c.order.Front(); el != nil; el = el.Next() {
+		f(el.Value.(*Event))
+	}
+}
+
 func (c *eventCache) put(e *Event) {
 	c.by[e.ID] = c.order.PushFront(e)
 	c.room -= e.Size()
@@ -88,14 +97,44 @@ func (c *eventCache) remove(want id.EventID) {
 }
 
 // stateCache keeps states by the id of their snapshot.
-type stateCache = lru.Cache[int64, *State]
+type stateCache struct {
+	mu     sync.Mutex
+	by     *lru.Cache[int64, *State]
+	pruned int64 // counts redactions of state events
+}
 
 func newStateCache(n int) *stateCache {
 	c, err := lru.New[int64, *State](n)
 	if err != nil { // only for n <= 0
 		panic(err)
 	}
-	return c
+	return &stateCache{by: c}
+}
+
+func (c *stateCache) get(snapshot int64) (*State, bool) { return c.by.Get(snapshot) }
+
+// reading is called before a state is read that add is to keep.
+func (c *stateCache) reading() (pruned int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pruned
+}
+
+// add keeps a state, unless an event was redacted since reading: it may hold it as it was before.
+func (c *stateCache) add(snapshot int64, s *State, pruned int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pruned == pruned {
+		c.by.Add(snapshot, s)
+	}
+}
+
+// purge drops everything because a state event was redacted.
+func (c *stateCache) purge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pruned++
+	c.by.Purge()
 }
 
 // recent are the newest timeline events of a room: all of them from a position on.
@@ -103,10 +142,11 @@ type recent struct {
 	mu     sync.Mutex
 	from   int64 // complete from this position on; 0 before the room was loaded
 	events []*Event
+	pruned int64 // counts redactions
 }
 
 // recentMax is how many events recent keeps; it is cut to half of that when it is full.
-const recentMax = 128
+const recentMax = 64
 
 // add puts an event where its position belongs. Events come in order but for those of other processes.
 func (c *recent) add(e *Event) {
@@ -141,6 +181,7 @@ func (c *recent) add(e *Event) {
 func (c *recent) replace(e *Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.pruned++
 	for i := len(c.events) - 1; i >= 0 && c.events[i].Pos >= e.Pos; i-- {
 		if c.events[i].Pos == e.Pos {
 			c.events[i] = e
@@ -148,9 +189,18 @@ func (c *recent) replace(e *Event) {
 	}
 }
 
+// each calls f for every event.
+func (c *recent) each(f func(*Event)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.events {
+		f(e)
+	}
+}
+
 // newest appends events with after < pos <= upTo to dst, newest first, up to limit. complete is the
-// position down to which nothing is missing.
-func (c *recent) newest(dst []*Event, after, upTo int64, limit int) (out []*Event, complete int64) {
+// position down to which nothing is missing, pruned what extend wants to know.
+func (c *recent) newest(dst []*Event, after, upTo int64, limit int) (out []*Event, complete, pruned int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := len(c.events) - 1; i >= 0 && len(dst) < limit && c.events[i].Pos > after; i-- {
@@ -158,15 +208,16 @@ func (c *recent) newest(dst []*Event, after, upTo int64, limit int) (out []*Even
 			dst = append(dst, c.events[i])
 		}
 	}
-	return dst, c.from
+	return dst, c.from, c.pruned
 }
 
 // extend puts older events, newest first, in front when they are next to what is there: all timeline
-// events with from <= pos < until.
-func (c *recent) extend(older []*Event, from, until int64) {
+// events with from <= pos < until. They are not kept when something was redacted since newest said pruned: it may
+// be among them as it was before.
+func (c *recent) extend(older []*Event, from, until, pruned int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.from != until || len(c.events)+len(older) > recentMax {
+	if c.from != until || c.pruned != pruned || len(c.events)+len(older) > recentMax {
 		return
 	}
 	l := make([]*Event, 0, recentMax)

@@ -138,6 +138,9 @@ func (b *batch) committed(h *head, nums []*db.Num) {
 		if it.ev.Kind != Timeline {
 			continue
 		}
+		if !it.ev.State() {
+			it.ev.pdu.Store(nil) // hardly anybody asks a message for it again
+		}
 		if it.ev.RelTarget != "" {
 			rs.related(r, it.ev.RelTarget)
 		}
@@ -168,8 +171,30 @@ func (b *batch) committed(h *head, nums []*db.Num) {
 func (rs *Rooms) forget(r *Room, pruned *Event) {
 	rs.events.redacted(pruned)
 	r.recent.replace(pruned)
-	if pruned.State() {
-		rs.states.Purge()
+	if !pruned.State() {
+		return
+	}
+	rs.states.purge()
+	r.prune(pruned)
+	// The event that took its place shows its content as prev_content.
+	rs.events.each(func(e *Event) { e.forgetPrevious(pruned) })
+	r.recent.each(func(e *Event) { e.forgetPrevious(pruned) })
+	r.State(pruned.Type, *pruned.StateKey).forgetPrevious(pruned)
+}
+
+// prune puts the pruned form of a state event into the committed view, if it is there.
+func (r *Room) prune(pruned *Event) {
+	for {
+		old := r.stored.Load()
+		now := old.view.state.at(pruned.Key())
+		if now == nil || now == pruned || now.ID != pruned.ID {
+			return
+		}
+		n := *old
+		n.view = old.view.with(r.rooms, old.view.snapshot, stateEntry{pruned.Key(), pruned})
+		if r.stored.CompareAndSwap(old, &n) {
+			return
+		}
 	}
 }
 
