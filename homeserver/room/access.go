@@ -54,13 +54,35 @@ func (rs *Rooms) Access(ctx context.Context, roomID id.RoomID, user id.UserID) (
 	if err != nil {
 		return nil, err
 	}
+	// What came after they were last inside, such as a ban or an invitation that they declined, opens nothing more.
+	end := int64(0)
+	inside := false
+	for _, w := range was {
+		if inside && w.value != Join {
+			end = w.pos
+		}
+		inside = w.value == Join
+	}
+	if end == 0 {
+		return nil, errNotJoined
+	}
+	a.UpTo = end
+	return a, nil
+}
+
+// JoinedFirst is the position at which the user was joined first, from which on they may know the members; 0 for
+// those who never were and read because everybody may.
+func (rs *Rooms) JoinedFirst(ctx context.Context, a *Access) (int64, error) {
+	was, err := rs.moments(ctx, a.Room, typeMember, string(a.User))
+	if err != nil {
+		return 0, err
+	}
 	for _, w := range was {
 		if w.value == Join {
-			a.UpTo = m.Pos
-			return a, nil
+			return w.pos, nil
 		}
 	}
-	return nil, errNotJoined
+	return 0, nil
 }
 
 // State is the room's state as the user may see it: the present one, or the one when they left.

@@ -59,6 +59,9 @@ type Event struct {
 
 	RedactedBecause *Event // the redaction when this event is pruned
 
+	// prevPruned is what is shown instead of PrevContent after what this event replaced was redacted.
+	prevPruned atomic.Pointer[jsontext.Value]
+
 	raw  []byte                  // canonical JSON of the PDU, pruned when redacted
 	pdu  atomic.Pointer[pdu.PDU] // raw decoded, at first use
 	core atomic.Pointer[[]byte]  // see AppendClient
@@ -198,6 +201,21 @@ type Reader struct {
 	Relations []byte      // value of unsigned.m.relations; nil leaves it out
 }
 
+// previous is the content of the event that e replaced, as it is now.
+func (e *Event) previous() jsontext.Value {
+	if p := e.prevPruned.Load(); p != nil {
+		return *p
+	}
+	return e.PrevContent
+}
+
+// forgetPrevious notes that an event was redacted, which e may have replaced.
+func (e *Event) forgetPrevious(pruned *Event) {
+	if e != nil && e.Replaces == pruned.ID {
+		e.prevPruned.Store(&pruned.Content)
+	}
+}
+
 // ClientJSON is the event as the client-server API shows it to anybody: with room_id and without what is
 // personal to a reader.
 func (e *Event) ClientJSON() []byte { return e.AppendClient(nil, Reader{}) }
@@ -236,9 +254,9 @@ func (e *Event) AppendClient(dst []byte, r Reader) []byte {
 	if e.Replaces != "" {
 		member(`"replaces_state":`)
 		dst = appendString(dst, string(e.Replaces))
-		if len(e.PrevContent) > 0 {
+		if prev := e.previous(); len(prev) > 0 {
 			dst = append(dst, `,"prev_content":`...)
-			dst = append(dst, e.PrevContent...)
+			dst = append(dst, prev...)
 			dst = append(dst, `,"prev_sender":`...)
 			dst = appendString(dst, string(e.PrevSender))
 		}

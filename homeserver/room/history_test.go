@@ -412,3 +412,45 @@ func TestThreads(t *testing.T) {
 		wantFault(t, err, fault.InvalidParam)
 	})
 }
+
+// What came after somebody left is not shown to them by way of what came before: not as the state when they were
+// banned later on, and not as what is aggregated for an older event.
+func TestLeftSeeNothingNew(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.public(alice, bob)
+		root := w.say(r, alice, "root")
+		reply := func(by id.UserID) id.EventID {
+			e, err := w.Send(ctx, r, Draft{Type: "m.room.message", Sender: by, Content: relates(root, relThread, nil)})
+			w.ok(err)
+			return e
+		}
+		first := reply(bob)
+		w.set(r, alice, typeTopic, "", `{"topic":"then"}`)
+		w.ok(w.Leave(ctx, bob, r, ""))
+		w.set(r, alice, typeTopic, "", `{"topic":"now"}`)
+		reply(alice)
+		for _, rel := range []string{relReplace, relReference} {
+			_, err := w.Send(ctx, r, Draft{Type: "m.room.message", Sender: alice, Content: relates(root, rel, nil)})
+			w.ok(err)
+		}
+		w.ok(w.Ban(ctx, alice, r, bob, ""))
+		for name, w := range map[string]*world{"hot": w, "restarted": w.fresh()} {
+			a, err := w.Access(ctx, r, bob)
+			w.ok(err)
+			s, err := a.State(ctx)
+			w.ok(err)
+			if got := s.Get(typeTopic, "").Get("topic").Str; got != "then" {
+				t.Errorf("%s: the topic is %q for who left before", name, got)
+			}
+			sight, e, err := w.Seen(ctx, bob, r, root)
+			w.ok(err)
+			b, err := w.AppendEvents(ctx, nil, sight, Reader{User: bob}, []*Event{e})
+			w.ok(err)
+			rel := gjson.ParseBytes(b).Get(`0.unsigned.m\.relations`)
+			if rel.Get(`m\.replace`).Exists() || rel.Get(`m\.reference`).Exists() || rel.Get(`m\.thread.count`).Int() != 1 ||
+				rel.Get(`m\.thread.latest_event.event_id`).Str != string(first) {
+				t.Errorf("%s: bob sees %s", name, rel)
+			}
+		}
+	})
+}

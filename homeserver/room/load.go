@@ -84,9 +84,10 @@ func (rs *Rooms) state(ctx context.Context, r *Room, snapshot int64) (*State, er
 	if h := r.stored.Load(); h != nil && h.view.snapshot == snapshot {
 		return h.view.state, nil
 	}
-	if s, ok := rs.states.Get(snapshot); ok {
+	if s, ok := rs.states.get(snapshot); ok {
 		return s, nil
 	}
+	pruned := rs.states.reading()
 	deltas, base, err := rs.deltas(ctx, snapshot)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (rs *Rooms) state(ctx context.Context, r *Room, snapshot int64) (*State, er
 			s = s.set(k, events[e])
 		}
 	}
-	rs.states.Add(snapshot, s)
+	rs.states.add(snapshot, s, pruned)
 	return s, nil
 }
 
@@ -152,7 +153,7 @@ func (rs *Rooms) deltas(ctx context.Context, snapshot int64) ([]delta, *State, e
 		if parent == 0 {
 			return out, nil, rows.Close()
 		}
-		if s, ok := rs.states.Get(parent); ok {
+		if s, ok := rs.states.get(parent); ok {
 			return out, s, rows.Close()
 		}
 	}

@@ -117,18 +117,25 @@ func (rs *Rooms) countKin(ctx context.Context, s *Sight, ids []string) (map[id.E
 			k = &kin{}
 			kins[id.EventID(target)] = k
 		}
-		if rel == relThread {
+		if rel == relThread && s.open {
 			k.replies, k.latest, k.taken = n, latest, own == 1
 		}
 	}
 	return kins, rows.Err()
 }
 
-// readKin reads the edits and references of events.
+// readKin reads the edits and references of events. For a reader who may not see everything it reads the threads
+// too, and counts what they may see.
 func (rs *Rooms) readKin(ctx context.Context, s *Sight, ids []string, parents map[id.EventID]*Event, kins map[id.EventID]*kin) error {
-	children, err := rs.query(ctx, s.r, kinEvents,
-		ids, s.r.nid, []string{relReplace, relReference})
+	rels := []string{relReplace, relReference}
+	if !s.open {
+		rels = append(rels, relThread)
+	}
+	children, err := rs.query(ctx, s.r, kinEvents, ids, s.r.nid, rels)
 	if err != nil {
+		return err
+	}
+	if children, err = s.Filter(ctx, children); err != nil {
 		return err
 	}
 	for _, c := range children {
@@ -136,8 +143,12 @@ func (rs *Rooms) readKin(ctx context.Context, s *Sight, ids []string, parents ma
 		if parent == nil || k == nil {
 			continue
 		}
-		if c.RelType == relReference {
+		switch c.RelType {
+		case relReference:
 			k.references = append(k.references, c.ID)
+			continue
+		case relThread:
+			k.replies, k.latest, k.taken = k.replies+1, c.Pos, k.taken || c.Sender == s.user
 			continue
 		}
 		if validEdit(parent, c) && (k.edit == nil || c.TS > k.edit.TS || c.TS == k.edit.TS && c.ID > k.edit.ID) {

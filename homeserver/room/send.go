@@ -52,10 +52,8 @@ func (rs *Rooms) once(ctx context.Context, roomID id.RoomID, d Draft, send func(
 	e, err := send()
 	if err != nil {
 		// The unique index refuses a transaction that was done before this process, or by another one;
-		// and what was sent then counts, even if the sender may not send any more.
-		if f, refused := fault.As(err); refused && f.Kind != fault.Forbidden {
-			return "", err
-		}
+		// and what was sent then counts, even if it could not be sent any more: because the sender may not,
+		// or because it would be the same reaction again.
 		before, lookup := rs.sentBefore(ctx, k)
 		if lookup != nil || before == "" {
 			return "", err

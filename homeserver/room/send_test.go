@@ -261,3 +261,52 @@ func relates(to id.EventID, rel string, more map[string]any) []byte {
 	}
 	return object(map[string]any{"body": "child", "m.relates_to": m, "m.new_content": map[string]any{"body": "new"}})
 }
+
+// A reaction whose answer was lost is sent again after a restart: it is the same one, not a second.
+func TestReactionAgainAfterRestart(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.public(alice)
+		d := Draft{Type: "m.reaction", Sender: alice, Device: "A", Txn: "1",
+			Content: relates(w.say(r, alice, "a"), relAnnotate, map[string]any{"key": "x"})}
+		first, err := w.Send(ctx, r, d)
+		w.ok(err)
+		again, err := w.fresh().Send(ctx, r, d)
+		if err != nil || again != first {
+			t.Errorf("got %s, %v, want %s", again, err, first)
+		}
+		d.Txn = "2"
+		_, err = w.Send(ctx, r, d)
+		wantFault(t, err, fault.DuplicateAnnotation)
+	})
+}
+
+// The content of a redacted state event is gone from the event that replaced it, too.
+func TestRedactedStateIsNoPreviousContent(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.public(alice)
+		secret := w.set(r, alice, typeTopic, "", `{"topic":"secret"}`)
+		next := w.set(r, alice, typeTopic, "", `{"topic":"next"}`)
+		other := w.fresh()
+		other.room(r)
+		before, err := w.db.Position(ctx)
+		w.ok(err)
+		_, err = w.Redact(ctx, r, secret, Draft{Sender: alice})
+		w.ok(err)
+		last := w.event(r, next)
+		_, err = w.Redact(ctx, r, next, Draft{Sender: alice})
+		w.ok(err)
+		after, err := w.db.Position(ctx)
+		w.ok(err)
+		_, err = other.Since(ctx, before, after)
+		w.ok(err)
+		for name, w := range map[string]*world{"hot": w, "other": other, "restarted": w.fresh()} {
+			l, err := w.Timeline(ctx, w.room(r), 0, after, 100)
+			w.ok(err)
+			for _, e := range append(l, last, w.room(r).State(typeTopic, ""), w.event(r, next)) {
+				if s := string(e.ClientJSON()); strings.Contains(s, "secret") || e != last && strings.Contains(s, `"topic":"next"`) {
+					t.Errorf("%s: %s", name, s)
+				}
+			}
+		}
+	})
+}

@@ -80,7 +80,7 @@ func (rs *Rooms) Timeline(ctx context.Context, r *Room, after, upTo int64, limit
 	if limit <= 0 || upTo <= after {
 		return nil, nil
 	}
-	out, complete := r.recent.newest(make([]*Event, 0, min(limit, recentMax)), after, upTo, limit)
+	out, complete, pruned := r.recent.newest(make([]*Event, 0, min(limit, recentMax)), after, upTo, limit)
 	if len(out) == limit || complete <= after+1 || r.LastPos() <= after {
 		return out, nil
 	}
@@ -94,7 +94,7 @@ func (rs *Rooms) Timeline(ctx context.Context, r *Room, after, upTo int64, limit
 		if len(older) == limit-len(out) {
 			from = older[len(older)-1].Pos
 		}
-		r.recent.extend(older, from, until)
+		r.recent.extend(older, from, until, pruned)
 	}
 	return append(out, older...), nil
 }
