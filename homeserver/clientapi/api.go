@@ -77,5 +77,6 @@ func (a *API) Routes() []rest.Route {
 		a.toDeviceRoutes(),
 		a.pushRulesRoutes(),
 		a.pushersRoutes(),
+		a.notificationsRoutes(),
 	)
 }

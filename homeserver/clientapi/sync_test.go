@@ -96,7 +96,8 @@ func newWard(t *testing.T) *ward {
 		return access.Who{User: id.UserID("@" + token + ":test"), Device: id.DeviceID(strings.ToUpper(token)), Token: 1}, nil
 	}})
 	for _, routes := range [][]rest.Route{w.api.syncRoutes(), w.api.receiptsRoutes(), w.api.typingRoutes(), w.api.presenceRoutes(),
-		w.api.toDeviceRoutes(), w.api.pushRulesRoutes(), w.api.pushersRoutes(), w.api.roomsRoutes(), w.api.membershipRoutes(), w.api.sendRoutes(), w.api.filtersRoutes()} {
+		w.api.toDeviceRoutes(), w.api.pushRulesRoutes(), w.api.pushersRoutes(), w.api.notificationsRoutes(), w.api.accountDataRoutes(),
+		w.api.publicRoomsRoutes(), w.api.roomStateRoutes(), w.api.roomsRoutes(), w.api.membershipRoutes(), w.api.sendRoutes(), w.api.filtersRoutes()} {
 		server.Add(routes...)
 	}
 	s := httptest.NewServer(server)
@@ -149,6 +150,10 @@ func TestFeedSections(t *testing.T) {
 	if mine.Get("timeline.events.0.unsigned.transaction_id").Str != "t1" {
 		t.Errorf("own event: %s", mine)
 	}
+	if n := w.do("bob", "GET", "notifications?limit=1", "", "200"); n.Get("notifications.0.event.content.body").Str != "hello" {
+		t.Errorf("notifications: %s", n)
+	}
+	w.do("bob", "GET", "notifications?limit=x", "", "400 M_INVALID_PARAM")
 	w.do("bob", "GET", "sync?timeout=x", "", "400 M_INVALID_PARAM")
 	w.do("bob", "GET", "sync?timeout=-1", "", "400 M_INVALID_PARAM")
 	w.do("bob", "GET", "sync?full_state=x", "", "400 M_INVALID_PARAM")
@@ -189,7 +194,7 @@ func TestFeedSections(t *testing.T) {
 	}
 	w.do("bob", "POST", at+"/leave", `{}`, "200")
 	w.do("bob", "POST", at+"/forget", `{}`, "200")
-	if got := w.do("bob", "GET", "sync?since="+since, "", "200"); got.Get("rooms").Exists() {
+	if got := w.do("bob", "GET", "sync?since="+since, "", "200"); got.Get("rooms.join").Exists() || got.Get("rooms.leave."+gjson.Escape(roomID)+".timeline.events.#").Int() != 1 {
 		t.Errorf("a forgotten room: %s", got)
 	}
 }
@@ -254,5 +259,73 @@ func TestPusherRoutes(t *testing.T) {
 	w.do("bob", "POST", "pushers/set", `{"kind":null,"app_id":"org.test","pushkey":"k"}`, "200")
 	if got := w.do("bob", "GET", "pushers", "", "200").Get("pushers"); got.Raw != "[]" {
 		t.Errorf("after deleting: %s", got)
+	}
+}
+
+func TestUpgradedRoomKeepsSettings(t *testing.T) {
+	w := newWard(t)
+	upgrade := func(old string) string {
+		return w.do("bob", "POST", "rooms/"+url.PathEscape(old)+"/upgrade", `{"new_version":"11"}`, "200").Get("replacement_room").Str
+	}
+	byHand := func(old string) string {
+		return w.do("bob", "POST", "createRoom", fmt.Sprintf(`{"preset":"public_chat","creation_content":{"predecessor":{"room_id":%q}}}`, old), "200").Get("room_id").Str
+	}
+	for name, replace := range map[string]func(string) string{"upgrade": upgrade, "by hand": byHand} {
+		t.Run(name, func(t *testing.T) {
+			old := w.do("bob", "POST", "createRoom", `{"preset":"public_chat","room_version":"10"}`, "200").Get("room_id").Str
+			w.do("alice", "POST", "join/"+url.PathEscape(old), "", "200")
+			for _, who := range []string{"bob", "alice"} {
+				w.do(who, "PUT", "pushrules/global/room/"+url.PathEscape(old), `{"actions":["dont_notify"]}`, "200")
+				w.do(who, "PUT", "pushrules/global/room/"+url.PathEscape(old)+"/enabled", `{"enabled":false}`, "200")
+				w.do(who, "PUT", "user/@"+who+":test/rooms/"+url.PathEscape(old)+"/tags/m.favourite", `{"order":0.5}`, "200")
+			}
+			next := replace(old)
+			if name == "upgrade" {
+				if got := w.do("alice", "GET", "rooms/"+url.PathEscape(old)+"/state/m.room.tombstone", "", "200").Get("replacement_room").Str; got != next {
+					t.Errorf("replaced by %s", got)
+				}
+			}
+			w.do("alice", "POST", "join/"+url.PathEscape(next), "", "200")
+			for _, who := range []string{"bob", "alice"} {
+				rule := w.do(who, "GET", "pushrules/global/room/"+url.PathEscape(next), "", "200")
+				if rule.Get("actions.0").Str != "dont_notify" || rule.Get("enabled").Bool() {
+					t.Errorf("%s: %s", who, rule)
+				}
+				tags := w.do(who, "GET", "user/@"+who+":test/rooms/"+url.PathEscape(next)+"/tags", "", "200")
+				if tags.Get(`tags.m\.favourite.order`).Num != 0.5 {
+					t.Errorf("%s: %s", who, tags)
+				}
+			}
+			// What was set for the new room is not changed by coming back.
+			w.do("alice", "PUT", "pushrules/global/room/"+url.PathEscape(next), `{"actions":["notify"]}`, "200")
+			w.do("alice", "POST", "rooms/"+url.PathEscape(next)+"/leave", "", "200")
+			w.do("alice", "POST", "join/"+url.PathEscape(next), "", "200")
+			if rule := w.do("alice", "GET", "pushrules/global/room/"+url.PathEscape(next), "", "200"); rule.Get("actions.0").Str != "notify" {
+				t.Errorf("%s", rule)
+			}
+		})
+	}
+}
+
+// The other devices of a person who forgot a room learn that the room was left, and nothing else of it.
+func TestForgottenRoomIsLeft(t *testing.T) {
+	w := newWard(t)
+	r := w.do("bob", "POST", "createRoom", `{"preset":"public_chat"}`, "200").Get("room_id").Str
+	w.do("alice", "POST", "join/"+url.PathEscape(r), "", "200")
+	since := w.do("alice", "GET", "sync", "", "200").Get("next_batch").Str
+	w.do("bob", "PUT", "rooms/"+url.PathEscape(r)+"/send/m.room.message/1", `{"body":"x"}`, "200")
+	w.do("alice", "POST", "rooms/"+url.PathEscape(r)+"/leave", "", "200")
+	w.do("alice", "POST", "rooms/"+url.PathEscape(r)+"/forget", "", "200")
+	w.do("bob", "PUT", "rooms/"+url.PathEscape(r)+"/send/m.room.message/2", `{"body":"y"}`, "200")
+	got := w.do("alice", "GET", "sync?since="+since, "", "200")
+	left := got.Get("rooms.leave").Map()[r]
+	if n := len(left.Get("timeline.events").Array()); n != 1 || left.Get("timeline.events.0.content.membership").Str != "leave" {
+		t.Errorf("left: %s", left)
+	}
+	if again := w.do("alice", "GET", "sync?since="+got.Get("next_batch").Str, "", "200"); again.Get("rooms").Exists() {
+		t.Errorf("again: %s", again)
+	}
+	if all := w.do("alice", "GET", `sync?filter={"room":{"include_leave":true}}`, "", "200"); all.Get("rooms").Exists() {
+		t.Errorf("from the beginning: %s", all)
 	}
 }

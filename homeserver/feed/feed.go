@@ -154,7 +154,10 @@ func (f *Feed) Start(ctx context.Context, rooms *room.Rooms) error {
 
 // Close ends the clockwork and sends everybody who waits home with what there is.
 func (f *Feed) Close() {
-	if f.closed.Swap(true) {
+	f.mu.Lock()
+	closed := f.closed.Swap(true)
+	f.mu.Unlock()
+	if closed {
 		return
 	}
 	close(f.stop)

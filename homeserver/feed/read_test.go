@@ -158,6 +158,9 @@ func TestUnreadChanges(t *testing.T) {
 			t.Errorf("changed rules: %s", got)
 		}
 		w.want("silenced", count(), "0/0")
+		x, err := w.Notifications(ctx, who(bob), "", 0, false)
+		w.ok(err)
+		w.want("no notifications", string(x), `{"notifications":[]}`)
 		w.wantFault(w.ChangeRules(ctx, bob, func(rules *push.Rules) error { return rules.Delete(push.Room, "x") }), fault.NotFound)
 		rules, err := w.Rules(ctx, bob)
 		w.ok(err)
@@ -170,6 +173,33 @@ func TestUnreadChanges(t *testing.T) {
 		w.say(r, carol, "while away")
 		w.ok(w.rooms.Join(ctx, bob, r, ""))
 		w.want("joined again", count(), "0/0")
+	})
+}
+
+func TestNotifications(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, other := w.public(alice, bob), w.public(alice, bob)
+		w.say(r, alice, "first")
+		e := w.say(other, alice, "for @bob:ward.test")
+		w.say(r, alice, "third")
+		list := func(from string, limit int, highlights bool) gjson.Result {
+			t.Helper()
+			b, err := w.Notifications(ctx, who(bob), from, limit, highlights)
+			w.ok(err)
+			return w.parse(b).Result
+		}
+		page := list("", 2, false)
+		w.want("newest", page.Get("notifications.#.event.content.body").Raw, `["third","for @bob:ward.test"]`)
+		if n := page.Get("notifications.1"); n.Get("room_id").Str != string(other) || n.Get("read").Bool() || n.Get("actions.0").Str != "notify" || n.Get("event.event_id").Str != string(e) {
+			t.Errorf("notification: %s", n)
+		}
+		page = list(page.Get("next_token").Str, 2, false)
+		w.want("older", page.Get("notifications.#.event.content.body").Raw+page.Get("next_token").Raw, `["first"]`)
+		w.want("highlights", list("", 0, true).Get("notifications.#.event.content.body").Raw, `["for @bob:ward.test"]`)
+		w.mark(bob, other, Read, e, nil)
+		w.want("read", list("", 0, false).Get("notifications.#.event.content.body").Raw, `["third","first"]`)
+		_, err := w.Notifications(ctx, who(bob), "x", 0, false)
+		w.wantFault(err, fault.InvalidParam)
 	})
 }
 

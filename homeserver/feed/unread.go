@@ -74,9 +74,19 @@ func (f *Feed) prepared(ev *room.Event) *push.Event {
 
 // count returns what a person has not read of a room among the events up to a position.
 func (f *Feed) count(ctx context.Context, p *person, set settings, r *room.Room, upTo int64) (counts, error) {
-	rr, err := f.receiptsOf(ctx, r.ID)
+	u, err := f.unreadOf(ctx, p, set, r, upTo)
 	if err != nil {
 		return counts{}, err
+	}
+	defer u.mu.Unlock()
+	return u.tally(), nil
+}
+
+// unreadOf returns what a person has not read of a room, up to date and locked.
+func (f *Feed) unreadOf(ctx context.Context, p *person, set settings, r *room.Room, upTo int64) (*unread, error) {
+	rr, err := f.receiptsOf(ctx, r.ID)
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	u := p.unread[r.ID]
@@ -86,16 +96,16 @@ func (f *Feed) count(ctx context.Context, p *person, set settings, r *room.Room,
 	}
 	p.mu.Unlock()
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	all, threads := rr.readUpTo(p.user)
 	if !u.ready || upTo > u.upTo && r.LastPos() > u.upTo {
 		if err := f.advanceUnread(ctx, u, readerOf(p.user, set, r), r, all, upTo); err != nil {
 			u.ready = false
-			return counts{}, err
+			u.mu.Unlock()
+			return nil, err
 		}
 	}
 	u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.pos <= all || n.pos <= threads[n.thread] })
-	return u.tally(), nil
+	return u, nil
 }
 
 func (u *unread) tally() counts {
