@@ -527,7 +527,7 @@ func TestProfile(t *testing.T) {
 			{FieldDisplayName, `1`, fault.BadJSON},
 			{FieldDisplayName, `"` + strings.Repeat("x", 300) + `"`, fault.InvalidParam},
 			{FieldAvatarURL, `{}`, fault.BadJSON},
-			{FieldAvatarURL, `"https://x/y"`, fault.InvalidParam},
+			{FieldAvatarURL, `"mxc://` + strings.Repeat("x", 3000) + `"`, fault.InvalidParam},
 			{"m.tz", `1`, fault.InvalidParam},
 			{"role", `1`, fault.InvalidParam},
 			{"org.example." + strings.Repeat("x", 255), `1`, fault.KeyTooLarge},

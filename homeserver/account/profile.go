@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"maunium.net/go/mautrix/id"
 
@@ -230,8 +229,9 @@ func checkField(key string, value json.RawMessage) error {
 		if string(value) != "null" && json.Unmarshal(value, &text) != nil {
 			return fault.New(fault.BadJSON, "The avatar must be a string.")
 		}
-		if len(text) > maxAvatarURL || text != "" && !strings.HasPrefix(text, "mxc://") {
-			return fault.New(fault.InvalidParam, "The avatar must be an mxc: address.")
+		// What is no mxc: address shows nothing; the specification leaves that to clients.
+		if len(text) > maxAvatarURL {
+			return fault.New(fault.InvalidParam, "The address of the avatar is too long.")
 		}
 	case "m.tz":
 		if json.Unmarshal(value, &text) != nil || len(text) > 64 {

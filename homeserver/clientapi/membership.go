@@ -53,6 +53,7 @@ func (a *API) joinRoom(r *rest.Request, roomID id.RoomID) (any, error) {
 	if err := a.Rooms.JoinWith(r.Context(), r.Who.User, roomID, body); err != nil {
 		return nil, err
 	}
+	a.settle(r, roomID)
 	return roomNamed{roomID}, nil
 }
 

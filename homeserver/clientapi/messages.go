@@ -72,6 +72,10 @@ func (a *API) eventsField(r *rest.Request, dst []byte, name string, s *room.Sigh
 }
 
 func (a *API) messages(r *rest.Request) (any, error) {
+	// Who may not read the room learns that first.
+	if _, err := a.Rooms.Access(r.Context(), id.RoomID(r.Param("roomId")), r.Who.User); err != nil {
+		return nil, err
+	}
 	q := room.PageRequest{From: r.Q("from"), To: r.Q("to")}
 	switch r.Q("dir") {
 	case "b":

@@ -165,5 +165,6 @@ func (a *API) upgrade(r *rest.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.settle(r, replacement)
 	return map[string]id.RoomID{"replacement_room": replacement}, nil
 }

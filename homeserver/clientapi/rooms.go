@@ -32,6 +32,7 @@ func (a *API) createRoom(r *rest.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.settle(r, made)
 	return roomNamed{made}, nil
 }
 

@@ -87,7 +87,11 @@ func (a *API) members(r *rest.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if pos = min(pos, seen.UpTo); pos < math.MaxInt64 {
+		since, err := a.Rooms.JoinedFirst(r.Context(), seen)
+		if err != nil {
+			return nil, err
+		}
+		if pos = min(max(pos, since), seen.UpTo); pos < math.MaxInt64 {
 			if state, err = a.Rooms.StateAt(r.Context(), seen.Room, pos); err != nil {
 				return nil, err
 			}
@@ -111,8 +115,16 @@ func (a *API) members(r *rest.Request) (any, error) {
 
 // memberShown is one entry of joined_members.
 type memberShown struct {
-	Name   string `json:"display_name,omitempty"`
-	Avatar string `json:"avatar_url,omitempty"`
+	Name   *string `json:"display_name"` // null when there is none
+	Avatar *string `json:"avatar_url"`
+}
+
+// textOf is a string of an event's content; nil when it is none or empty.
+func textOf(ev *room.Event, key string) *string {
+	if s := ev.Get(key).Str; s != "" {
+		return &s
+	}
+	return nil
 }
 
 func (a *API) joinedMembers(r *rest.Request) (any, error) {
@@ -126,7 +138,7 @@ func (a *API) joinedMembers(r *rest.Request) (any, error) {
 	joined := map[string]memberShown{}
 	for ev := range state.All {
 		if ev.Type == "m.room.member" && ev.Membership() == room.Join {
-			joined[*ev.StateKey] = memberShown{ev.Get("displayname").Str, ev.Get("avatar_url").Str}
+			joined[*ev.StateKey] = memberShown{textOf(ev, "displayname"), textOf(ev, "avatar_url")}
 		}
 	}
 	return map[string]any{"joined": joined}, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/room"
 )
 
@@ -62,6 +63,10 @@ func (a *answer) section(ctx context.Context, sections *list, name string, stays
 		}
 		a.out = appendKey(a.out, string(s.Room))
 		wrote, err := write(ctx, s)
+		if fault.Is(err, fault.NotFound) {
+			// An erased room is no reason to tell nothing of the others.
+			wrote, err = false, nil
+		}
 		if err != nil {
 			return fmt.Errorf("sync a room: %w", err)
 		}

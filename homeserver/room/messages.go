@@ -58,6 +58,12 @@ func (f *Filter) Matches(e *Event) bool {
 	return f.ContainsURL == nil || *f.ContainsURL == e.Get("url").Exists()
 }
 
+// chooses tells whether the filter can leave events out.
+func (f *Filter) chooses() bool {
+	return f != nil && (f.ContainsURL != nil || f.Rooms != nil ||
+		len(f.Types)+len(f.NotTypes)+len(f.Senders)+len(f.NotSenders)+len(f.NotRooms)+len(f.RelTypes)+len(f.RelSenders) > 0)
+}
+
 func anyGlob(patterns []string, s string) bool {
 	for _, p := range patterns {
 		if glob(p, s) {
@@ -160,6 +166,13 @@ func (rs *Rooms) Messages(ctx context.Context, user id.UserID, roomID id.RoomID,
 	}
 	if err := rs.fillPage(ctx, p, q, low, high); err != nil {
 		return nil, err
+	}
+	if n := len(p.Events); n > 0 && p.End == "" && q.Filter.chooses() {
+		// Clients take the length of a filtered page for no sign of the end; they get a place to go on from.
+		p.End = Token(p.Events[n-1].Pos)
+		if q.Back {
+			p.End = Token(p.Events[n-1].Pos - 1)
+		}
 	}
 	if q.Filter != nil && q.Filter.LazyMembers {
 		p.State, err = rs.sendersOf(ctx, a, p.Events)
