@@ -107,6 +107,7 @@ export class TimelineFeed {
       event.isRedacted(),
       event.replacingEventId() ?? "",
       this.#room.getMember(event.getSender() ?? "")?.rawDisplayName ?? "",
+      this.#room.getMember(event.getStateKey() ?? "")?.rawDisplayName ?? "",
     ].join("|");
     const known = this.#items.get(event);
     if (known?.key === key) return known.item;

@@ -14,11 +14,14 @@ import { useViewModel } from "../context.ts";
 import styles from "./ShellView.module.css";
 import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
 
+const content = { id: "content", role: "main", tabIndex: -1 } as const;
+
 /** The frame around every screen: where one is, how to get elsewhere, and whether the server is there. */
 export function ShellView(): ReactNode {
   const { t } = useWords();
   const [model, now] = useViewModel((app) => new ShellViewModel(app));
   const { place } = now;
+  const aside = place.at === "room" || place.at === "me";
   useEffect(() => {
     document.title = now.unread > 0 ? `(${String(now.unread)}) ${t("app.name")}` : t("app.name");
   }, [now.unread, t]);
@@ -32,10 +35,13 @@ export function ShellView(): ReactNode {
         <div role="status">{now.bar !== undefined && <ConnectionBar bar={now.bar} onRetry={model.retry} />}</div>
       </header>
       <Navigation place={place} unread={now.unread} />
-      <div className={styles["list"]}>{place.at === "people" ? <PeopleView /> : <InboxView />}</div>
-      <main id="content" className={styles["main"]} tabIndex={-1}>
+      {/* Which of the two panes is the page's content depends on the place; on a phone only that one is shown. */}
+      <div className={styles["list"]} {...(aside ? {} : content)}>
+        {place.at === "people" ? <PeopleView /> : <InboxView />}
+      </div>
+      <div className={styles["main"]} {...(aside ? content : { role: "region", "aria-label": t("inbox.choose") })}>
         <Content place={place} />
-      </main>
+      </div>
     </div>
   );
 }

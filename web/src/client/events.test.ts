@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+
+import { messageBody } from "./events.ts";
+import { fit } from "./picture.ts";
+import { roomName } from "./rooms.ts";
+import { deviceName, localPart } from "./wire.ts";
+
+const file = { v: "v2", url: "mxc://s/1", key: { kty: "oct", alg: "A256CTR", ext: true, k: "k", key_ops: ["encrypt", "decrypt"] }, iv: "iv", hashes: { sha256: "h" } };
+
+describe("messageBody", () => {
+  it("reads texts, and whatever else has words", () => {
+    expect(messageBody({ msgtype: "m.text", body: "hello" })).toEqual({ kind: "text", text: "hello" });
+    expect(messageBody({ msgtype: "org.example.new", body: "fallback" })).toEqual({ kind: "text", text: "fallback" });
+  });
+
+  it("reads encrypted pictures with their thumbnails", () => {
+    const info = { w: 4, h: 3, mimetype: "image/png", size: 10, thumbnail_file: { ...file, url: "mxc://s/2" }, thumbnail_info: { mimetype: "image/jpeg" } };
+    expect(messageBody({ msgtype: "m.image", body: "ecg.png", file, info })).toMatchObject({
+      kind: "picture",
+      name: "ecg.png",
+      width: 4,
+      height: 3,
+      source: { url: "mxc://s/1", type: "image/png", size: 10 },
+      thumbnail: { url: "mxc://s/2", type: "image/jpeg" },
+    });
+  });
+
+  it("reads plain files by their file name", () => {
+    expect(messageBody({ msgtype: "m.file", body: "see this", filename: "plan.pdf", url: "mxc://s/1" })).toMatchObject({ kind: "file", name: "plan.pdf" });
+  });
+
+  it.each([
+    {},
+    { msgtype: 1, body: 2 },
+    { msgtype: "m.image", body: "x" },
+    { msgtype: "m.image", body: "x", url: "https://elsewhere.example/x.png" },
+    { msgtype: "m.image", body: "x", file: { ...file, key: { ...file.key, alg: "other" } } },
+    { msgtype: "m.image", body: "x", file: { ...file, hashes: {} } },
+  ])("makes a text of what is not as it should be: %j", (content) => {
+    expect(messageBody(content).kind).toBe("text");
+  });
+
+  it("takes no sizes that are none", () => {
+    expect(messageBody({ msgtype: "m.image", body: "x", url: "mxc://s/1", info: { w: "4", h: -3, size: Infinity } })).toMatchObject({ width: 0, height: 0, source: { size: undefined } });
+  });
+});
+
+describe("small things", () => {
+  it("fits pictures without making them larger or flat", () => {
+    expect(fit(4000, 3000, 800)).toEqual({ width: 800, height: 600 });
+    expect(fit(100, 50, 800)).toEqual({ width: 100, height: 50 });
+    expect(fit(10_000, 1, 800)).toEqual({ width: 800, height: 1 });
+  });
+
+  it("names rooms after what the SDK knows", () => {
+    expect(roomName("!r", { name: "Ward 3" })).toBe("Ward 3");
+    expect(roomName("!r", { names: ["Ben Okafor", "@chiara:x"], count: 3 })).toBe("Ben Okafor, chiara");
+    expect(roomName("!r", {})).toBe("");
+  });
+
+  it("names people and devices", () => {
+    expect(localPart("@anna.weiss:example.org:8448")).toBe("anna.weiss");
+    expect(deviceName("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/150 Mobile Safari/537.36")).toBe("Myelin, Chrome on Android");
+    expect(deviceName("Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/150.0")).toBe("Myelin, Firefox on Windows");
+  });
+});

@@ -1,0 +1,116 @@
+import { IDBFactory } from "fake-indexeddb";
+import { beforeEach, describe, expect, it } from "vitest";
+
+import type { OutboxEntry } from "../store/model.ts";
+import { SealedShelf } from "./shelf.ts";
+import { Vault } from "./vault.ts";
+
+let factory: IDBFactory;
+beforeEach(() => {
+  factory = new IDBFactory();
+});
+
+/** Everything the database holds, as the disk would. */
+async function raw(): Promise<unknown[]> {
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const request = factory.open("myelin");
+    request.onsuccess = () => {
+      resolve(request.result);
+    };
+  });
+  const found: unknown[] = [];
+  for (const name of database.objectStoreNames) {
+    await new Promise<void>((resolve) => {
+      const request = database.transaction(name).objectStore(name).getAll();
+      request.onsuccess = () => {
+        found.push(...(request.result as unknown[]));
+        resolve();
+      };
+    });
+  }
+  database.close();
+  return found;
+}
+
+const text: OutboxEntry = { txn: "t1", room: "!r", at: 2, content: { kind: "text", text: "secret words" }, state: "waiting", event: undefined };
+const picture: OutboxEntry = {
+  txn: "t2",
+  room: "!r",
+  at: 1,
+  state: "failed",
+  event: undefined,
+  content: { kind: "picture", name: "ecg.png", picture: new Blob(["large"], { type: "image/png" }), thumbnail: new Blob(["small"], { type: "image/jpeg" }), width: 4, height: 3, thumbnailWidth: 2, thumbnailHeight: 1 },
+};
+
+describe("Vault", () => {
+  it("gives back after reopening what was kept, and shows nothing of it to whoever reads the disk", async () => {
+    const vault = await Vault.open(factory);
+    await vault.write("session", { token: "secret token" });
+    await vault.writeBytes("storageKey", new Uint8Array([1, 2, 3]));
+    const again = await Vault.open(factory);
+    expect(await again.read("session")).toEqual({ token: "secret token" });
+    expect(await again.readBytes("storageKey")).toEqual(new Uint8Array([1, 2, 3]));
+    expect(await again.read("nothing")).toBeUndefined();
+    for (const value of await raw()) {
+      if (value instanceof CryptoKey) expect(value.extractable).toBe(false);
+      else expect(new TextDecoder().decode((value as { data: ArrayBuffer }).data)).not.toContain("secret");
+    }
+  });
+
+  it("opens nothing under another name than it was kept under", async () => {
+    const vault = await Vault.open(factory);
+    await vault.write("a", 1);
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      const request = factory.open("myelin");
+      request.onsuccess = () => {
+        resolve(request.result);
+      };
+    });
+    await new Promise<void>((resolve) => {
+      const transaction = database.transaction("records", "readwrite");
+      const store = transaction.objectStore("records");
+      const request = store.get("a");
+      request.onsuccess = () => store.put(request.result, "b");
+      transaction.oncomplete = () => {
+        resolve();
+      };
+    });
+    expect(await vault.read("a")).toBe(1);
+    expect(await vault.read("b")).toBeUndefined();
+  });
+
+  it("ends with one key when two pages open it at once", async () => {
+    const [one, two] = await Promise.all([Vault.open(factory), Vault.open(factory)]);
+    await one.write("x", "from one");
+    expect(await two.read("x")).toBe("from one");
+  });
+
+  it("cannot open anything after it was destroyed", async () => {
+    const vault = await Vault.open(factory);
+    await vault.write("session", 1);
+    await vault.destroy();
+    expect(await raw()).toEqual([]);
+    expect(await (await Vault.open(factory)).read("session")).toBeUndefined();
+  });
+});
+
+describe("SealedShelf", () => {
+  it("keeps texts and pictures whole, oldest first", async () => {
+    const shelf = new SealedShelf(await Vault.open(factory));
+    await shelf.put(text);
+    await shelf.put(picture);
+    const [first, second] = await new SealedShelf(await Vault.open(factory)).load();
+    expect(second).toEqual(text);
+    expect(first).toMatchObject({ txn: "t2", state: "failed", content: { kind: "picture", name: "ecg.png", width: 4, thumbnailHeight: 1 } });
+    if (first?.content.kind !== "picture") throw new Error("not a picture");
+    expect([await first.content.picture.text(), first.content.picture.type]).toEqual(["large", "image/png"]);
+    expect([await first.content.thumbnail?.text(), first.content.thumbnail?.type]).toEqual(["small", "image/jpeg"]);
+  });
+
+  it("forgets", async () => {
+    const shelf = new SealedShelf(await Vault.open(factory));
+    await shelf.put(text);
+    await shelf.remove("t1");
+    expect(await shelf.load()).toEqual([]);
+  });
+});
