@@ -22,6 +22,9 @@ type checkpointer struct {
 	ended chan struct{}
 	stop  context.CancelFunc
 
+	erase    atomic.Bool // something was erased and is still in the log
+	eraseDue atomic.Bool // and the lane is to empty the log now
+
 	tries int   // of the lane to move the rest
 	force int64 // size of the log at which the lane waits for readers
 }
@@ -54,6 +57,9 @@ func startCheckpointer(d *DB, address string, wal *walState) (*checkpointer, err
 
 // committed is called by the lane after each commit.
 func (c *checkpointer) committed(e *sqliteEngine) {
+	if c.eraseDue.Swap(false) {
+		c.empty(e)
+	}
 	size := c.wal.size.Load()
 	switch {
 	case size < checkpointAt: // started anew, if it ever was larger
@@ -78,17 +84,49 @@ func (c *checkpointer) committed(e *sqliteEngine) {
 	}
 }
 
+// eraseAfter is how long the log may keep what was erased: emptying it costs a
+// few milliseconds, so erasures share it.
+const eraseAfter = time.Second
+
+// Erased says that a committed write has overwritten or deleted what must not be
+// readable any more. Within seconds, and at the latest when the database is
+// closed, it is in none of SQLite's files. PostgreSQL keeps old rows until it
+// vacuums, and its log and archives as long as they are configured to.
+func (d *DB) Erased() {
+	if d.wal != nil && !d.wal.erase.Swap(true) {
+		d.wal.eraseLater()
+	}
+}
+
+func (c *checkpointer) eraseLater() {
+	time.AfterFunc(eraseAfter, func() {
+		c.eraseDue.Store(true)
+		c.d.Queue("empty the log", nil, func(*Tx) error { return nil })
+	})
+}
+
+// empty moves everything out of the log and cuts it to nothing, on the lane.
+// Readers that are in its way are waited for, but not long.
+func (c *checkpointer) empty(e *sqliteEngine) {
+	c.move(e, "truncate")
+	if c.wal.size.Load() > 0 {
+		c.eraseLater()
+		return
+	}
+	c.erase.Store(false)
+}
+
 // move runs a checkpoint on the lane.
 func (c *checkpointer) move(e *sqliteEngine, mode string) {
 	start := time.Now()
 	var err error
-	if mode == "restart" {
+	if mode != "passive" {
 		err = e.run("pragma busy_timeout(250)")
 	}
 	if err == nil {
 		err = e.run("pragma wal_checkpoint(" + mode + ")")
 	}
-	if mode == "restart" {
+	if mode != "passive" {
 		err = errors.Join(err, e.run("pragma busy_timeout(5000)"))
 	}
 	if err != nil {

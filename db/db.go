@@ -46,6 +46,8 @@ type DB struct {
 	lane   *lane
 	closed atomic.Bool
 
+	wal *checkpointer // SQLite only, nil where SQLite's own checkpoints are used
+
 	// committed is the last committed stream position, kept on SQLite only.
 	committed atomic.Int64
 

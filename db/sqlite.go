@@ -113,6 +113,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (engine, error) {
 		if e.wal, err = startCheckpointer(d, sqliteAddress(path, vfs, pragmas...), wal); err != nil {
 			return nil, err
 		}
+		d.wal = e.wal
 		d.stop = append(d.stop, e.wal.close)
 	}
 	return e, nil

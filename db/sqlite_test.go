@@ -2,12 +2,14 @@ package db_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -196,4 +198,46 @@ func writeUntilKilled(t *testing.T, path string) {
 		}()
 	}
 	all.Wait()
+}
+
+// What was erased leaves every file of the database while it is open.
+func TestErasedLeavesTheFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "erase.db")
+	d, err := db.Open(t.Context(), db.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	secret := bytes.Repeat([]byte("haemoptysis "), 40)
+	write := func(q string, args ...any) {
+		t.Helper()
+		if err := d.Write(t.Context(), "test", nil, func(tx *db.Tx) error { _, err := tx.Exec(q, args...); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func() (files []string) {
+		for _, name := range []string{path, path + "-wal"} {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(raw, secret[:12]) {
+				files = append(files, filepath.Base(name))
+			}
+		}
+		return files
+	}
+	write(`insert into head (key, version, value) values ($1, 1, $2)`, 77, secret)
+	if len(found()) == 0 {
+		t.Fatal("the test looks in the wrong place")
+	}
+	write(`update head set value = $1 where key = $2`, []byte("gone"), 77)
+	d.Erased()
+	d.Erased()
+	for deadline := time.Now().Add(20 * time.Second); len(found()) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("still in %v", found())
+		}
+		runtime.Gosched()
+	}
 }

@@ -93,6 +93,7 @@ func (b *batch) append(tx *db.Tx, it *item) (*db.Num, error) {
 			where event_id = $3 and redacted_by is null`, it.resealed, string(e.ID), string(it.pruned.ID)); err != nil {
 			return nil, fmt.Errorf("prune event: %w", err)
 		}
+		tx.After(b.rs.db.Erased)
 	}
 	if e.Kind == Timeline {
 		for _, o := range b.rs.o.Observers {
