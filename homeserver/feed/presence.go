@@ -370,6 +370,9 @@ func (f *Feed) shares(ctx context.Context, a, b id.UserID) (bool, error) {
 	}
 	for _, roomID := range joined {
 		r, err := f.rooms.Get(ctx, roomID)
+		if fault.Is(err, fault.NotFound) {
+			continue // erased
+		}
 		if err != nil {
 			return false, err
 		}

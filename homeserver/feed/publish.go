@@ -113,15 +113,32 @@ func (f *Feed) batch(first, last int64) {
 	gap := first <= last && first > f.visible.Load()+1
 	f.ended = max(f.ended, last)
 	f.mu.Unlock()
-	if !gap {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := f.catchUp(ctx, first-1); err != nil {
-		f.log.Error("positions of other processes not read", "error", err)
+	if gap {
+		f.bridge(first - 1)
 	}
 }
+
+// bridge publishes what other processes committed before a batch of this one, however often that has to be
+// tried: what is published behind a gap would hide what is in it from everybody who waits.
+func (f *Feed) bridge(upTo int64) {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		err := f.catchUp(ctx, upTo)
+		cancel()
+		if err == nil {
+			return
+		}
+		f.log.Error("positions of other processes not read, trying again", "error", err)
+		select {
+		case <-f.stop:
+			return
+		case <-time.After(bridgePause):
+		}
+	}
+}
+
+// bridgePause is how long a failed attempt to read what other processes wrote is behind the next.
+const bridgePause = 100 * time.Millisecond
 
 // CatchUp publishes what other processes committed up to a position. The cluster's hints call it, and
 // once a second something that looks whether one was lost.

@@ -8,6 +8,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/push"
 	"github.com/myelin-health/myelin/homeserver/room"
 )
@@ -196,6 +197,9 @@ func (a *answer) sharesWith(ctx context.Context, u id.UserID) (bool, error) {
 			continue
 		}
 		r, err := a.f.rooms.Get(ctx, s.Room)
+		if fault.Is(err, fault.NotFound) {
+			continue // erased
+		}
 		if err != nil {
 			return false, err
 		}
@@ -268,6 +272,9 @@ func (a *answer) acquaintances(ctx context.Context, asked int) (map[id.UserID]bo
 			continue
 		}
 		r, err := a.f.rooms.Get(ctx, s.Room)
+		if fault.Is(err, fault.NotFound) {
+			continue // erased
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -342,6 +349,9 @@ func (f *Feed) DeviceLists(ctx context.Context, user id.UserID, from, to string)
 // membersMoved notes who came to and who left a room of the reader's.
 func (a *answer) membersMoved(ctx context.Context, s stay) error {
 	r, err := a.f.rooms.Get(ctx, s.Room)
+	if fault.Is(err, fault.NotFound) {
+		return nil // erased
+	}
 	if err != nil {
 		return err
 	}

@@ -303,6 +303,18 @@ func TestErasedRoom(t *testing.T) {
 		wantFault(t, err, fault.Forbidden)
 		_, _, err = f.Seen(ctx, alice, r, e)
 		wantFault(t, err, fault.NotFound)
+		from, err := w.db.Position(ctx)
+		w.ok(err)
+		_, err = w.Send(ctx, r, message(alice, "unread")) // its room is in memory, with a key made for it
+		w.ok(err)
+		w.ok(w.Rooms.seal.Destroy(ctx, seal.Room(r)))
 		f.say(other, alice, "goes on")
+		to, err := w.db.Position(ctx)
+		w.ok(err)
+		news, err := w.fresh().Since(ctx, from, to)
+		w.ok(err)
+		if len(news) != 1 || news[0].Event.Get("body").Str != "goes on" {
+			t.Errorf("%d events of other processes", len(news))
+		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/seal"
 )
 
 // Member is a user's place in a room.
@@ -225,6 +226,11 @@ func (rs *Rooms) Since(ctx context.Context, after, upTo int64) ([]Committed, err
 			return nil, fmt.Errorf("read new events: %w", err)
 		}
 		f, err := rs.scanEvent(ctx, rows, &p, new(string), new(string))
+		if fault.Is(err, fault.NotFound) || errors.Is(err, seal.ErrCorrupt) {
+			// Nobody will ever read it, so it must not keep everything behind it from being told.
+			rs.log.Error("event of another process cannot be read", "error", err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -236,13 +242,15 @@ func (rs *Rooms) Since(ctx context.Context, after, upTo int64) ([]Committed, err
 	}
 	news := make(map[id.EventID]*Committed, len(order))
 	for roomID, l := range byRoom {
-		if err := rs.catchUp(ctx, roomID, l, news); err != nil {
+		if err := rs.catchUp(ctx, roomID, l, news); err != nil && !fault.Is(err, fault.NotFound) {
 			return nil, err
 		}
 	}
 	out := make([]Committed, 0, len(order))
 	for _, f := range order {
-		out = append(out, *news[f.ID])
+		if c := news[f.ID]; c != nil { // else its room was erased
+			out = append(out, *c)
+		}
 	}
 	return out, nil
 }
