@@ -1,11 +1,12 @@
 package server
 
 import (
-	"crypto/rand"
+	"bytes"
+	"context"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/myelin-health/myelin/matrix/event"
 	"github.com/myelin-health/myelin/seal"
@@ -20,10 +21,19 @@ func makeDataDir(dir string) error {
 }
 
 // signingKey is the server's identity towards other servers, made at the first
-// start.
-func signingKey(dir, serverName string) (event.Key, error) {
+// start. It is derived from the server's data key, so that every process on one
+// database has the same, and then kept in a file of its own.
+func signingKey(ctx context.Context, dir, serverName string, keys *seal.Keys) (event.Key, error) {
 	text, err := seal.SecretFile(filepath.Join(dir, "signing.key"), func() ([]byte, error) {
-		key, err := event.NewKey(serverName, strings.ToLower(rand.Text()[:6]), rand.Reader)
+		seed, err := keys.MAC(ctx, seal.Server, "event signing key", []byte(serverName))
+		if err != nil {
+			return nil, err
+		}
+		name, err := keys.MAC(ctx, seal.Server, "event signing key id", []byte(serverName))
+		if err != nil {
+			return nil, err
+		}
+		key, err := event.NewKey(serverName, hex.EncodeToString(name[:3]), bytes.NewReader(seed))
 		return key.Marshal(), err
 	})
 	if err != nil {

@@ -178,9 +178,9 @@ func (s *Server) buildKeys(context.Context) error {
 	return nil
 }
 
-func (s *Server) buildRooms(context.Context) error {
+func (s *Server) buildRooms(ctx context.Context) error {
 	c := s.config
-	key, err := signingKey(c.DataDir, c.ServerName)
+	key, err := signingKey(ctx, c.DataDir, c.ServerName, s.keys)
 	if err != nil {
 		return err
 	}
@@ -293,6 +293,9 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 
 // Routes lists every route that is served.
 func (s *Server) Routes() []rest.Route { return s.rest.Routes() }
+
+// Handler is what answers requests on every address but the administrative one.
+func (s *Server) Handler() http.Handler { return s.rest }
 
 // Wait serves until ctx ends or an address fails, then drains and closes.
 func (s *Server) Wait(ctx context.Context) error {
