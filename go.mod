@@ -2,6 +2,8 @@ module github.com/myelin-health/myelin
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	github.com/BurntSushi/toml v1.5.0
 	github.com/hashicorp/golang-lru/v2 v2.0.7
