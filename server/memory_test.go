@@ -1,0 +1,35 @@
+package server
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestMemoryFigures(t *testing.T) {
+	before := allocated()
+	block := make([]byte, 1<<20)
+	if block[len(block)-1] = 1; allocated() < before+1<<20 {
+		t.Error("a megabyte was not counted")
+	}
+	used := processorTime()
+	for begun := time.Now(); processorTime() == used; {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("being busy costs nothing")
+		}
+	}
+}
+
+// The loop looks again and again, and ends with the server.
+func TestReturnMemoryEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*quietFor)
+		defer cancel()
+		begun := time.Now()
+		returnMemory(ctx)
+		if took := time.Since(begun); took != 10*quietFor {
+			t.Errorf("ended after %v", took)
+		}
+	})
+}
