@@ -2,6 +2,8 @@ package room
 
 import (
 	"context"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"maps"
@@ -51,22 +53,15 @@ func (rs *Rooms) JoinWith(ctx context.Context, user id.UserID, roomID id.RoomID,
 		return err
 	}
 	extra = maps.Clone(extra)
-	for _, k := range []string{"membership", "join_authorised_via_users_server", "third_party_signed", "third_party_invite"} {
+	for _, k := range []string{"membership", authorisedVia, "third_party_signed", "third_party_invite"} {
 		delete(extra, k)
 	}
 	content, err := rs.memberContent(ctx, user, Join, extra)
 	if err != nil {
 		return err
 	}
-	switch rule := r.JoinRule(); {
-	case rule != "restricted" && rule != "knock_restricted":
-	case r.Membership(user) == Join || r.Membership(user) == Invite:
-	default:
-		via, err := rs.authoriser(ctx, r, user)
-		if err != nil {
-			return err
-		}
-		content = setKey(content, "join_authorised_via_users_server", string(via))
+	if content, err = rs.vouch(ctx, r, user, content); err != nil {
+		return err
 	}
 	return rs.setMember(ctx, roomID, user, user, content, func(_ *batch, now *Event) error {
 		if now.Membership() == Join {
@@ -271,12 +266,51 @@ func (rs *Rooms) LeaveAll(ctx context.Context, user id.UserID) error {
 	return failed
 }
 
-// checkMemberState refuses member events that a client sends as state and that need more than that.
-func (rs *Rooms) checkMemberState(ctx context.Context, d Draft) error {
-	if gjson.GetBytes(d.Content, "membership").Str == Invite && *d.StateKey != string(d.Sender) {
-		return rs.checkInvitee(ctx, id.UserID(*d.StateKey))
+// authorisedVia is who of this server vouches for somebody who joins a restricted room. This server signs for it,
+// so it is said by this server only.
+const authorisedVia = "join_authorised_via_users_server"
+
+// checkMemberState refuses member events that a client sends as state and that need more than that. It returns the
+// content to send.
+func (rs *Rooms) checkMemberState(ctx context.Context, roomID id.RoomID, d Draft) ([]byte, error) {
+	var c map[string]jsontext.Value
+	if err := json.Unmarshal(d.Content, &c); err != nil {
+		kind := fault.NotJSON
+		if jsontext.Value(d.Content).IsValid() {
+			kind = fault.BadJSON
+		}
+		return nil, fault.New(kind, "The content is not a JSON object.").Because(err)
 	}
-	return nil
+	if _, said := c[authorisedVia]; said {
+		delete(c, authorisedVia)
+		d.Content = object(c)
+	}
+	switch membership := gjson.GetBytes(d.Content, "membership").Str; {
+	case membership == Invite && *d.StateKey != string(d.Sender):
+		return d.Content, rs.checkInvitee(ctx, id.UserID(*d.StateKey))
+	case membership == Join && *d.StateKey == string(d.Sender):
+		r, err := rs.Get(ctx, roomID)
+		if err != nil {
+			return nil, hidden(err)
+		}
+		return rs.vouch(ctx, r, d.Sender, d.Content)
+	}
+	return d.Content, nil
+}
+
+// vouch adds to the content of a join who lets the user into a restricted room.
+func (rs *Rooms) vouch(ctx context.Context, r *Room, user id.UserID, content []byte) ([]byte, error) {
+	if rule := r.JoinRule(); rule != "restricted" && rule != "knock_restricted" {
+		return content, nil
+	}
+	if m := r.Membership(user); m == Join || m == Invite {
+		return content, nil
+	}
+	via, err := rs.authoriser(ctx, r, user)
+	if err != nil {
+		return nil, err
+	}
+	return setKey(content, authorisedVia, string(via)), nil
 }
 
 // strippedTypes are the state events that show what a room is to somebody who is not in it.

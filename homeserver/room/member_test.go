@@ -139,7 +139,19 @@ func TestRestrictedJoin(t *testing.T) {
 					{"type": "m.room_membership", "room_id": string(space)},
 				}})}}})
 			wantFault(t, w.Join(ctx, bob, r, ""), fault.Forbidden)
+			// Nor by a member event of his own making, whoever it says lets him in.
+			join := func(content string) error {
+				key := string(bob)
+				_, err := w.SetState(ctx, r, Draft{Type: typeMember, StateKey: &key, Sender: bob, Content: []byte(content)})
+				return err
+			}
+			forged := `{"membership":"join","join_authorised_via_users_server":"` + string(alice) + `"}`
+			wantFault(t, join(forged), fault.Forbidden)
+			wantFault(t, join(`{"membership":"join","x":1,"x":2,"join_authorised_via_users_server":"`+string(alice)+`"}`), fault.NotJSON)
+			wantFault(t, join(`[]`), fault.BadJSON)
 			w.ok(w.Join(ctx, bob, space, ""))
+			w.ok(join(forged))
+			w.ok(w.Leave(ctx, bob, r, ""))
 			w.ok(w.Join(ctx, bob, r, ""))
 			if via := w.room(r).State(typeMember, string(bob)).Get("join_authorised_via_users_server").Str; via != string(alice) {
 				t.Errorf("joined in the name of %q", via)

@@ -73,7 +73,8 @@ func (rs *Rooms) SetState(ctx context.Context, roomID id.RoomID, d Draft) (id.Ev
 		}
 	}
 	if d.Type == typeMember {
-		if err := rs.checkMemberState(ctx, d); err != nil {
+		var err error
+		if d.Content, err = rs.checkMemberState(ctx, roomID, d); err != nil {
 			return "", err
 		}
 	}
