@@ -170,6 +170,9 @@ func (rs *Rooms) published(ctx context.Context) ([]Published, error) {
 	out := make([]Published, 0, len(ids))
 	for _, i := range ids {
 		r, err := rs.Get(ctx, i)
+		if fault.Is(err, fault.NotFound) {
+			continue // erased
+		}
 		if err != nil {
 			return nil, err
 		}
