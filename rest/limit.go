@@ -83,15 +83,21 @@ func NewBuckets(r Rate) *Buckets {
 
 // Take takes a token from the bucket of key. If there is none it takes nothing and returns how long to wait.
 func (b *Buckets) Take(key string, now time.Time) time.Duration {
-	return b.take(key, now.UnixNano(), true)
+	return b.take(key, now.UnixNano())
 }
 
-// Peek says how long Take would ask to wait, without taking.
-func (b *Buckets) Peek(key string, now time.Time) time.Duration {
-	return b.take(key, now.UnixNano(), false)
+// Return puts back a token that was taken.
+func (b *Buckets) Return(key string) {
+	h := maphash.String(b.seed, key)
+	sh := &b.shards[h%bucketShards]
+	sh.Lock()
+	defer sh.Unlock()
+	if full, ok := sh.at[h]; ok {
+		sh.at[h] = full - b.interval
+	}
 }
 
-func (b *Buckets) take(key string, now int64, take bool) time.Duration {
+func (b *Buckets) take(key string, now int64) time.Duration {
 	h := maphash.String(b.seed, key)
 	sh := &b.shards[h%bucketShards]
 	sh.Lock()
@@ -103,12 +109,10 @@ func (b *Buckets) take(key string, now int64, take bool) time.Duration {
 	if over := full - now - b.slack; over > 0 {
 		return time.Duration(over)
 	}
-	if take {
-		if !ok && len(sh.at) >= bucketsInShard {
-			makeSpace(sh.at, now)
-		}
-		sh.at[h] = full + b.interval
+	if !ok && len(sh.at) >= bucketsInShard {
+		makeSpace(sh.at, now)
 	}
+	sh.at[h] = full + b.interval
 	return 0
 }
 

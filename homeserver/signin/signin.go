@@ -171,12 +171,9 @@ func wrong() *fault.Fault { return fault.New(fault.Forbidden, "The user name or 
 // the difference.
 func (s *Signin) prove(ctx context.Context, user id.UserID, password, way string, c Client) error {
 	near := string(user) + " " + rest.Network(c.Addr)
-	if s.failed.all != nil {
-		now := s.clock()
-		if wait := max(s.failed.near.Peek(near, now), s.failed.all.Peek(string(user), now)); wait > 0 {
-			s.attempts.WithLabelValues(way, "limited").Inc()
-			return fault.After(wait)
-		}
+	if wait := s.attempt(near, string(user)); wait > 0 {
+		s.attempts.WithLabelValues(way, "limited").Inc()
+		return fault.After(wait)
 	}
 	u, err := account.User{}, wrong()
 	known := false
@@ -193,14 +190,13 @@ func (s *Signin) prove(ctx context.Context, user id.UserID, password, way string
 	}
 	if ok && !u.Gone() {
 		s.attempts.WithLabelValues(way, "done").Inc()
+		if s.failed.all != nil {
+			s.failed.near.Return(near)
+			s.failed.all.Return(string(user))
+		}
 		return nil
 	}
 	s.attempts.WithLabelValues(way, "refused").Inc()
-	if s.failed.all != nil {
-		now := s.clock()
-		s.failed.near.Take(near, now)
-		s.failed.all.Take(string(user), now)
-	}
 	entry := audit.Entry{Act: audit.SignInFailed, Outcome: audit.Refused,
 		Detail: map[string]any{"way": way, "address": c.Addr, "agent": c.Agent, "known": known}}
 	if known {
@@ -208,6 +204,23 @@ func (s *Signin) prove(ctx context.Context, user id.UserID, password, way string
 	}
 	s.o.Audit.Refused(entry)
 	return err
+}
+
+// attempt takes an attempt from both limits, and says how long to wait if one has none left. It is taken before the
+// password is looked at, so that guessing many at once gives no more of them; a right one is returned.
+func (s *Signin) attempt(near, user string) time.Duration {
+	if s.failed.all == nil {
+		return 0
+	}
+	now := s.clock()
+	if wait := s.failed.near.Take(near, now); wait > 0 {
+		return wait
+	}
+	wait := s.failed.all.Take(user, now)
+	if wait > 0 {
+		s.failed.near.Return(near)
+	}
+	return wait
 }
 
 // CheckPassword returns a fault if a password that somebody chose is too weak.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,6 +159,30 @@ func TestFailuresAreLimited(t *testing.T) {
 		_, err = b.Login(b.ctx, login("bob", "guess"), Client{Addr: "10.0.0." + string(rune('a'+i%26)) + string(rune('a'+i/26))})
 	}
 	b.wantFault(err, fault.LimitExceeded)
+}
+
+// Many guesses at once are no more guesses.
+func TestFailuresAtOnceAreLimited(t *testing.T) {
+	b := newBench(t, dbtest.SQLite(t), Options{RateLimits: true})
+	b.person("alice", "correct horse")
+	var looked atomic.Int64
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, err := b.Login(b.ctx, login("alice", "guess"), here); fault.Is(err, fault.Forbidden) {
+				looked.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := looked.Load(); n != 10 {
+		t.Errorf("%d guesses were looked at", n)
+	}
+	// Signing in often is no guessing.
+	for range 30 {
+		_, err := b.Login(b.ctx, login("alice", "correct horse"), Client{Addr: "5.6.7.8"})
+		b.must(err)
+	}
 }
 
 // confirm runs one step of user-interactive authentication.
