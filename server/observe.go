@@ -206,6 +206,6 @@ func (s *Server) feedAccount() feed.Account {
 		SetData: func(ctx context.Context, user id.UserID, d feed.AccountDatum) error {
 			return s.accounts.SetDatum(ctx, user, account.Datum(d))
 		},
-		Filter: s.accounts.Filter, Devices: s.accounts.DeviceIDs, Exists: s.accounts.Exists,
+		Filter: s.accounts.Filter, Devices: s.accounts.DeviceIDs,
 	}
 }

@@ -76,6 +76,4 @@ type Account struct {
 	Filter func(ctx context.Context, user id.UserID, filter string) (json.RawMessage, error)
 	// Devices lists the ids of a person's devices, including a dehydrated one.
 	Devices func(ctx context.Context, user id.UserID) ([]id.DeviceID, error)
-	// Exists reports whether a local account of that name exists and is not deactivated.
-	Exists func(ctx context.Context, user id.UserID) (bool, error)
 }
