@@ -335,8 +335,9 @@ func (p *presence) since(serial int64, snapshot bool) []id.UserID {
 		return out
 	}
 	for i := len(p.log) - 1; i >= 0 && p.log[i].serial > serial; i-- {
-		if u := p.log[i].user; p.by[u] != nil && !slices.Contains(out, u) {
-			out = append(out, u)
+		// Only the newest change of each person: the one whose serial they have.
+		if m := p.log[i]; p.by[m.user] != nil && p.by[m.user].serial == m.serial {
+			out = append(out, m.user)
 		}
 	}
 	return out
