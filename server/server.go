@@ -323,6 +323,7 @@ func (s *Server) Close() error {
 		if err := l.server.Shutdown(drain); err != nil {
 			problems = append(problems, fmt.Errorf("requests under way at %s were cut off: %w", l.Addr(), errors.Join(err, l.server.Close())))
 		}
+		_ = l.Close() // an address that was opened and never served, because the start failed
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		problems = append(problems, s.closers[i]())
