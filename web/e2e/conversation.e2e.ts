@@ -30,7 +30,8 @@ beforeAll(async () => {
 
 afterEach(async ({ task }) => {
   if (task.result?.state !== "fail") return;
-  process.stderr.write([...physician.faults, ...nurse.faults, ...nurse.said].join("\n"));
+  process.stderr.write([...physician.faults, ...nurse.faults].join("\n"));
+  process.stderr.write(JSON.stringify((await nurse.page.getByRole("article").allTextContents()).slice(-8)));
   await physician.page.screenshot({ path: `${pictures}failed-physician.png` });
   await nurse.page.screenshot({ path: `${pictures}failed-nurse.png` });
 });

@@ -121,7 +121,7 @@ function summaryOf(room: Room, client: MatrixClient, directWith: string | undefi
     unread,
     mentions: room.getUnreadNotificationCount(NotificationCountType.Highlight),
     at: Math.max(room.getLastActiveTimestamp(), 0),
-    last: lastLine(room, me),
+    last: lastLine(client, room, me),
     members: room.getJoinedMemberCount(),
   };
 }
@@ -131,11 +131,12 @@ function inviterOf(room: Room, me: string): Person | undefined {
   return sender === undefined ? undefined : personIn(room, sender);
 }
 
-function lastLine(room: Room, me: string): LastLine {
+function lastLine(client: MatrixClient, room: Room, me: string): LastLine {
   const events = room.getLiveTimeline().getEvents();
   for (let i = events.length - 1; i >= 0; i--) {
     const event: MatrixEvent | undefined = events[i];
     if (event === undefined || event.isState()) continue;
+    if (event.shouldAttemptDecryption()) void client.decryptEventIfNeeded(event); // then this is asked again
     const body = bodyOf(event);
     if (body === undefined) continue;
     const id = event.getSender() ?? "";

@@ -81,6 +81,8 @@ export class TimelineFeed {
     // For each event the item it is part of or comes after, so that a receipt for a reaction still counts.
     const itemAt: (string | undefined)[] = [];
     for (const event of events) {
+      // By itself the SDK decrypts only what came after the read receipt.
+      if (event.shouldAttemptDecryption()) void this.#client.decryptEventIfNeeded(event);
       const item = this.#item(event);
       if (item !== undefined) items.push(item);
       itemAt.push(items.at(-1)?.id);

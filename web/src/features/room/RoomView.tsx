@@ -31,11 +31,11 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
     );
   }
   return (
-    <div className={styles["room"]} data-details={now.details}>
+    <section className={styles["room"]} data-details={now.details}>
       <Header now={now} model={model} />
       <div className={styles["body"]}>{now.state === "invited" ? <Invited now={now} model={model} /> : <Conversation now={now} model={model} />}</div>
       {now.details && <Details now={now} model={model} />}
-    </div>
+    </section>
   );
 }
 
