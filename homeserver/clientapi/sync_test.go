@@ -235,7 +235,7 @@ func TestPushRuleRoutes(t *testing.T) {
 	w.do("bob", "GET", "pushrules/global/content/nosuch/actions", "", "404 M_NOT_FOUND")
 	w.do("bob", "DELETE", cake, "", "200")
 	w.do("bob", "DELETE", cake, "", "404 M_NOT_FOUND")
-	w.do("bob", "GET", "pushrules/global/device/x", "", "400 M_INVALID_PARAM")
+	w.do("bob", "GET", "pushrules/global/device/x", "", "404 M_NOT_FOUND")
 }
 
 func TestPusherRoutes(t *testing.T) {

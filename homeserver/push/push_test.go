@@ -240,7 +240,7 @@ func TestRefusedChanges(t *testing.T) {
 		kind fault.Kind
 	}{
 		"get absent":         {noRule, fault.NotFound},
-		"get kind":           {noKind, fault.InvalidParam},
+		"get kind":           {noKind, fault.NotFound},
 		"put kind":           {r.Put("device", Rule{ID: "x", Actions: ok}, "", ""), fault.InvalidParam},
 		"put dot":            {r.Put(Room, Rule{ID: ".m", Actions: ok}, "", ""), fault.InvalidParam},
 		"put slash":          {r.Put(Room, Rule{ID: "a/b", Actions: ok}, "", ""), fault.InvalidParam},

@@ -143,7 +143,7 @@ func errNoRule() error { return fault.New(fault.NotFound, "The push rule was not
 func (r *Rules) Get(kind RuleKind, rule string) (Rule, error) {
 	list := r.list(kind)
 	if list == nil {
-		return Rule{}, errNoKind(kind)
+		return Rule{}, errNoRule() // clients ask this way whether a kind is known
 	}
 	i := index(*list, rule)
 	if i < 0 {
