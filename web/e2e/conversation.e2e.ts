@@ -233,6 +233,35 @@ it("talks in a group, with who has read what", async () => {
   await nurse.look("group-phone");
 });
 
+it("is as readable in the dark", async () => {
+  await physician.go("Me");
+  await physician.page.getByRole("radio", { name: "Dark" }).check();
+  await physician.look("me-dark-desktop");
+  await physician.page.getByRole("link", { name: /Ward 3 night shift/ }).click();
+  await physician.sees("On my way");
+  await physician.look("group-dark-desktop");
+  await nurse.page.getByRole("button", { name: "Back to the inbox" }).click();
+  await nurse.go("New");
+  await nurse.page.getByLabel("Find people by name").fill("yu");
+  await nurse.page.getByRole("list", { name: "People found" }).waitFor();
+  await nurse.look("new-conversation-phone");
+  await nurse.go("Inbox");
+  await nurse.page.getByRole("link", { name: /Ward 3 night shift/ }).click();
+});
+
+it("says so when the server ends the session, and goes on after signing in again", async () => {
+  const { page } = physician;
+  await server.endSessions(physicianIs.user);
+  await page.getByText("Your session has ended").waitFor();
+  await physician.look("session-ended-desktop");
+  await physician.signIn(physicianIs.name);
+  await page.getByRole("link", { name: /Ward 3 night shift/ }).click();
+  await page.getByText(/Sent before you signed in on this device/).first().waitFor();
+  await physician.write("Back again");
+  await nurse.sees("Back again");
+  await physician.look("new-device-desktop");
+});
+
 it("opens in one tab at a time", async () => {
   const second = await physician.page.context().newPage();
   await second.goto("/");

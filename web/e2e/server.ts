@@ -8,6 +8,7 @@ export interface DemoSignIn {
   readonly user: string;
   readonly name: string;
   readonly role: string;
+  readonly password: string;
 }
 
 /** A demo hospital of its own, run from the built binary in a folder that is thrown away, on a port of its own. */
@@ -73,6 +74,18 @@ export class Server {
   async stop(): Promise<void> {
     await this.kill();
     await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  /** Signs somebody out everywhere, as an administrator might. */
+  async endSessions(user: string): Promise<void> {
+    const password = (await this.people()).find((person) => person.user === user)?.password;
+    const call = async (path: string, body: object, token?: string): Promise<{ access_token?: string }> => {
+      const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+      const response = await fetch(`${this.address}/_matrix/client/v3/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+      return (await response.json()) as { access_token?: string };
+    };
+    const { access_token } = await call("login", { type: "m.login.password", identifier: { type: "m.id.user", user }, password });
+    await call("logout/all", {}, access_token);
   }
 
   async people(): Promise<readonly DemoSignIn[]> {
