@@ -171,6 +171,11 @@ func TestErrorIsolation(t *testing.T) {
 			tx.Append(notes, tx.Number(db.Stream), nil, "a\x00b", nil, nil)
 			return nil
 		}, "zero byte"},
+		{"zero byte in a statement", func(tx *db.Tx) error {
+			type name string
+			_, err := tx.Exec(`delete from note where name = $1`, name("a\x00b"))
+			return err
+		}, "zero byte"},
 		{"wrong number of values", func(tx *db.Tx) error {
 			tx.Append(notes, tx.Number(db.Stream))
 			return nil

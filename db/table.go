@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+
+	"github.com/myelin-health/myelin/fault"
 )
 
 // Table describes how rows that are handed over with [Tx.Append] are written.
@@ -144,6 +146,21 @@ func appendKey(b []byte, v any) []byte {
 	return append(b, 'n')
 }
 
+// errZero says what PostgreSQL cannot store, and SQLite therefore must not. Such a text came from a caller.
+var errZero = fault.New(fault.InvalidParam, "A text with a zero byte cannot be stored.")
+
+// hasZero tells whether v is such a text.
+func hasZero(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.IndexByte(v, 0) >= 0
+	case nil, int64, []byte, *Num, late:
+		return false
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.String && strings.IndexByte(r.String(), 0) >= 0
+}
+
 func fits(v any, c colType) error {
 	ok := true
 	switch v := v.(type) {
@@ -152,7 +169,7 @@ func fits(v any, c colType) error {
 	case string:
 		ok = c == colText
 		if ok && strings.IndexByte(v, 0) >= 0 {
-			return fmt.Errorf("text with a zero byte")
+			return errZero
 		}
 	case []byte:
 		ok = c == colBytes

@@ -67,6 +67,11 @@ type Tx struct {
 // Exec runs a statement at once and returns how many rows it changed. For cold
 // paths: on PostgreSQL each call is a round trip.
 func (tx *Tx) Exec(q string, args ...any) (int64, error) {
+	for i, v := range args {
+		if hasZero(v) {
+			return 0, tx.fail(fmt.Errorf("argument $%d: %w", i+1, errZero))
+		}
+	}
 	tx.touched, tx.statements = true, true
 	n, err := tx.lane.engine.exec(q, args)
 	if err != nil {
@@ -117,6 +122,12 @@ func (tx *Tx) Append(t *Table, values ...any) {
 	}
 	if len(values) != len(t.cols) {
 		panic(fmt.Sprintf("table %s has %d columns, got %d values", t.Name, len(t.cols), len(values)))
+	}
+	for i, v := range values {
+		// Found here, it fails this write alone; at the end of the batch it would fail all of them.
+		if hasZero(v) {
+			_ = tx.fail(fmt.Errorf("table %s column %s: %w", t.Name, t.Columns[i], errZero))
+		}
 	}
 	s := tx.b.table(t)
 	s.values = append(s.values, values...)

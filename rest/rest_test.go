@@ -113,6 +113,7 @@ func TestRouting(t *testing.T) {
 	do(t, s, "GET", v3+"/nothing", "", "").want(t, 404, fault.Unrecognized)
 	do(t, s, "GET", v3+"/rooms//members", "", "").want(t, 404, fault.Unrecognized)
 	do(t, s, "GET", v3+"/rooms/%ff/members", "", "").want(t, 404, fault.Unrecognized)
+	do(t, s, "GET", v3+"/rooms/a%00/members", "", "").want(t, 404, fault.Unrecognized)
 	do(t, s, "GET", "/elsewhere", "", "").want(t, 404, fault.Unrecognized)
 	do(t, s, "DELETE", v3+"/rooms/!r:x/members", "", "").want(t, 405, fault.Unrecognized)
 	if n := len(s.Routes()); n != 5 {

@@ -138,13 +138,16 @@ func (n *node) step(rest string, more, escaped bool, m *match) bool {
 	return false
 }
 
+// unescape returns a segment as text that can be stored: valid UTF-8 without a zero byte.
 func unescape(seg string, escaped bool) (string, bool) {
 	if escaped && strings.IndexByte(seg, '%') >= 0 {
 		v, err := url.PathUnescape(seg)
-		return v, err == nil && utf8.ValidString(v)
+		return v, err == nil && text(v)
 	}
-	return seg, utf8.ValidString(seg)
+	return seg, text(seg)
 }
+
+func text(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // lookup finds the endpoint of a request. Without an endpoint, known says whether the path has other methods.
 func (s *Server) lookup(r *http.Request, m *match) (e *endpoint, known bool) {

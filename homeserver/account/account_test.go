@@ -252,8 +252,10 @@ func TestSignInAgain(t *testing.T) {
 		}
 		_, err = b.SignIn(b.ctx, SignIn{User: "@carol:hs"})
 		b.wantFault(err, fault.NotFound)
-		_, err = b.SignIn(b.ctx, SignIn{User: alice, Device: id.DeviceID(strings.Repeat("x", 300))})
-		b.wantFault(err, fault.InvalidParam)
+		for _, bad := range []id.DeviceID{id.DeviceID(strings.Repeat("x", 300)), "a\x00"} {
+			_, err = b.SignIn(b.ctx, SignIn{User: alice, Device: bad})
+			b.wantFault(err, fault.InvalidParam)
+		}
 	})
 }
 

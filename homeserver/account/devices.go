@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"maunium.net/go/mautrix/id"
@@ -27,6 +28,18 @@ type Device struct {
 	Seen     int64 // milliseconds, a few minutes late
 	SeenAddr string
 	Agent    string
+}
+
+// checkDeviceID refuses ids that a client chose and that cannot be those of a device: whoever sends to all devices of
+// a person has to be able to reach each of them.
+func checkDeviceID(device id.DeviceID) error {
+	if device == "" || len(device) > maxDeviceID {
+		return fault.New(fault.InvalidParam, "The device id is empty or too long.")
+	}
+	if strings.IndexByte(string(device), 0) >= 0 {
+		return fault.New(fault.InvalidParam, "The device id has a zero byte.")
+	}
+	return nil
 }
 
 func noDevice() error { return fault.New(fault.NotFound, "There is no such device.") }
@@ -195,8 +208,8 @@ func cut(s string, n int) string {
 
 // AddDevice adds a device that nobody signs in on, inside another package's write.
 func (a *Accounts) AddDevice(tx *db.Tx, user id.UserID, device id.DeviceID, name string) error {
-	if device == "" || len(device) > maxDeviceID {
-		return fault.New(fault.InvalidParam, "The device id is empty or too long.")
+	if err := checkDeviceID(device); err != nil {
+		return err
 	}
 	var b []byte
 	if name != "" {

@@ -90,8 +90,8 @@ func (a *Accounts) newSigning(ctx context.Context, in SignIn) (*signing, error) 
 	if in.Device == "" {
 		in.Device = NewDeviceID()
 	}
-	if len(in.Device) > maxDeviceID {
-		return nil, fault.New(fault.InvalidParam, "The device id is too long.")
+	if err := checkDeviceID(in.Device); err != nil {
+		return nil, err
 	}
 	s := &signing{a: a, in: in}
 	s.session, s.token = a.newSession(in.User, in.Device, in.Refresh)

@@ -12,8 +12,8 @@ import (
 // AddUnattended adds a device that nobody is signed in on (a dehydrated one), in the transaction that
 // stores its keys. A device that exists is M_INVALID_PARAM.
 func (a *Accounts) AddUnattended(tx *db.Tx, user id.UserID, device id.DeviceID, name string) error {
-	if len(device) > maxDeviceID {
-		return fault.New(fault.InvalidParam, "The device id is too long.")
+	if err := checkDeviceID(device); err != nil {
+		return err
 	}
 	var sealed []byte
 	if name != "" {

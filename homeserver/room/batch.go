@@ -199,6 +199,9 @@ func (b *batch) build(d *Draft) (*Event, error) {
 	if len(d.Content) == 0 {
 		return nil, fault.New(fault.NotJSON, "The content is missing.")
 	}
+	if !storable(d.Type) || d.StateKey != nil && !storable(*d.StateKey) || !storable(string(d.Redacts)) {
+		return nil, fault.New(fault.BadJSON, "A type, state key or event id has a zero byte.")
+	}
 	p := &pdu.PDU{
 		Type: d.Type, StateKey: d.StateKey, Sender: d.Sender, Content: d.Content, OriginServerTS: d.TS,
 		RoomID: r.ID, PrevEvents: h.ext, Depth: h.depth + 1,

@@ -178,6 +178,9 @@ func (e *Event) fill() {
 	e.RelType, e.RelTarget = relation(e.Content)
 }
 
+// storable tells whether a text can be stored in a clear column: it has no zero byte.
+func storable(s string) bool { return strings.IndexByte(s, 0) < 0 }
+
 // relation reads m.relates_to of a content: the relation's type and target, empty when there is none.
 func relation(content []byte) (string, id.EventID) {
 	rel := gjson.GetBytes(content, `m\.relates_to`)
@@ -185,7 +188,8 @@ func relation(content []byte) (string, id.EventID) {
 		return "", ""
 	}
 	typ, target := rel.Get("rel_type"), rel.Get("event_id")
-	if typ.Type != gjson.String || target.Type != gjson.String || typ.Str == relRedaction {
+	if typ.Type != gjson.String || target.Type != gjson.String || typ.Str == relRedaction ||
+		!storable(typ.Str) || !storable(target.Str) {
 		return "", ""
 	}
 	return typ.Str, id.EventID(target.Str)

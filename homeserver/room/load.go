@@ -319,7 +319,7 @@ func (rs *Rooms) byID(ctx context.Context, r *Room, ids []id.EventID) (map[id.Ev
 	for _, i := range ids {
 		if e := rs.events.get(i); e != nil && e.RoomID == r.ID {
 			out[i] = e
-		} else if i != "" {
+		} else if i != "" && storable(string(i)) {
 			want = append(want, string(i))
 		}
 	}

@@ -128,6 +128,15 @@ func TestContentRefused(t *testing.T) {
 		wantFault(t, send(`{"n":9007199254740992}`), fault.BadJSON)
 		wantFault(t, send(`{"body":"`+strings.Repeat("x", 70000)+`"}`), fault.TooLarge)
 		w.ok(send(`{"body":" ü \u0041 ","a":{"b":[1,2]}}`))
+		// A zero byte is text like any other in a content, and cannot be in a clear column.
+		w.ok(send(`{"body":"\u0000","m.relates_to":{"rel_type":"m.thread\u0000","event_id":"$x\u0000"}}`))
+		zero := "a\x00"
+		for _, d := range []Draft{{Type: zero}, {Type: "m.x", StateKey: &zero}, {Type: typeRedaction, Redacts: "$x\x00"}} {
+			d.Sender, d.Content = alice, []byte(`{}`)
+			if _, err := w.Send(ctx, r, d); !fault.Is(err, fault.BadJSON) && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%q: %v", d.Type, err)
+			}
+		}
 		_, err := w.Send(ctx, "!nowhere", message(alice, "x"))
 		wantFault(t, err, fault.Forbidden)
 	})
