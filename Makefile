@@ -59,4 +59,4 @@ bench: build
 	$(GO) run ./bench -bin bin/myelin $(BENCH)
 
 clean:
-	rm -rf bin web/dist web/node_modules web/test-results coverage.out
+	rm -rf bin web/dist/* web/node_modules web/test-results coverage.out
