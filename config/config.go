@@ -37,7 +37,7 @@ type Config struct {
 	Registration             string        `key:"registration" default:"closed" allowed:"closed,open,shared_secret" doc:"Who may make an account: nobody, anybody, or only tools that know registration_shared_secret."`
 	RegistrationSharedSecret string        `key:"registration_shared_secret" default:"" doc:"Serves /_synapse/admin/v1/register for tools that hold this secret, also beside open registration." secret:"all"`
 	RateLimits               string        `key:"rate_limits" default:"on" allowed:"on,off" doc:"Limits on sign-ins, messages and requests per person and per address. Off is for tests only."`
-	PasswordHashing          string        `key:"password_hashing" default:"strong" allowed:"strong,fast" doc:"Cost of argon2id. fast is for tests and refuses to start on an address that is not loopback."`
+	PasswordHashing          string        `key:"password_hashing" default:"strong" allowed:"strong,fast" doc:"Cost of argon2id. fast is for tests: it also takes short passwords, and refuses to start on an address that is not loopback."`
 	PrivateAddresses         string        `key:"private_addresses" default:"deny" allowed:"deny,allow" doc:"Whether outgoing calls may go to loopback and private addresses."`
 	AppservicesDir           string        `key:"appservices_dir" default:"" doc:"Folder with registration files (*.yaml) of application services. Empty: none."`
 	RoomVersion              string        `key:"room_version" default:"12" allowed:"3,4,5,6,7,8,9,10,11,12" doc:"Room version of new rooms when the client names none."`
@@ -46,7 +46,7 @@ type Config struct {
 	URLPreviews              string        `key:"url_previews" default:"off" allowed:"off,on" doc:"Whether the server fetches web pages that messages link to, to show a preview."`
 	SecondFactor             string        `key:"second_factor" default:"optional" allowed:"required,optional" doc:"Whether everyone needs a second factor to sign in."`
 	MaxUploadBytes           int64         `key:"max_upload_bytes" default:"104857600" doc:"Largest file that may be uploaded, in bytes."`
-	MaxRequests              int64         `key:"max_requests" default:"20000" doc:"Requests handled at once, waiting syncs included; more are answered 503 at once."`
+	MaxRequests              int64         `key:"max_requests" default:"100000" doc:"Requests that may wait for news at once (long polls); more are answered 429 with Retry-After."`
 	Presence                 string        `key:"presence" default:"on" allowed:"on,off" doc:"Whether people see who is online."`
 	DirectorySearch          string        `key:"directory_search" default:"all" allowed:"all,shared" doc:"Whom the people search finds: everyone with an account here, or only people one shares a room with."`
 	AccessTokenLifetime      time.Duration `key:"access_token_lifetime" default:"1h" doc:"How long an access token works that came with a refresh token. Tokens without one last until sign-out."`
