@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -39,18 +40,21 @@ func TestStoppedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	committed := make(chan string, 1<<20)
+	var said strings.Builder // what else it wrote; read when committed is closed
 	go func() {
 		defer close(committed)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			var name string
 			if _, err := fmt.Sscanf(lines.Text(), "committed %s", &name); err == nil {
 				committed <- name
+			} else {
+				fmt.Fprintln(&said, lines.Text())
 			}
 		}
 	}()
 	acknowledged := map[string]bool{}
 	slowest := time.Duration(0)
-	for round := range 4 {
+	for round := range 3 { // together shorter than a write is repeated for
 		for range 50 {
 			acknowledged[<-committed] = true
 		}
@@ -79,7 +83,7 @@ func TestStoppedProcess(t *testing.T) {
 		acknowledged[name] = true
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("the other process failed: %v", err)
+		t.Errorf("the other process failed: %v\n%s", err, said.String())
 	}
 	if slowest > 5*time.Second {
 		t.Errorf("stalled for %v", slowest)
