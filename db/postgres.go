@@ -391,6 +391,9 @@ func (e *postgresEngine) sendRows(p *pipeline, s *staged) error {
 	return p.send(s.t.unnest(), e.params)
 }
 
+// errRolledBack: the connection was lost, and the database says that nothing was written.
+var errRolledBack = errors.New("connection lost, transaction rolled back")
+
 // settle finds out whether a transaction was committed whose connection was lost
 // during its commit.
 func (e *postgresEngine) settle(lost error) error {
@@ -411,7 +414,7 @@ func (e *postgresEngine) settle(lost error) error {
 		case err == nil && status.String == "committed":
 			return nil
 		case err == nil && status.String == "aborted":
-			return fmt.Errorf("connection lost, transaction rolled back: %w", lost)
+			return fmt.Errorf("%w: %w", errRolledBack, lost)
 		}
 		time.Sleep(20 * time.Millisecond) // still in progress, or lost again
 	}
@@ -453,6 +456,9 @@ func (e *postgresEngine) broken() bool {
 func (e *postgresEngine) transient(err error) bool {
 	if errors.Is(err, ErrUncertain) || errors.Is(err, errUnreachable) {
 		return false
+	}
+	if errors.Is(err, errRolledBack) {
+		return true
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
