@@ -165,12 +165,14 @@ func (c *recent) add(e *Event) {
 	}
 	if len(c.events) >= recentMax {
 		cut := recentMax / 2
-		if i < cut {
-			return
-		}
 		c.events = append(make([]*Event, 0, recentMax), c.events[cut:]...)
 		c.from = c.events[0].Pos
-		i -= cut
+		if i < cut {
+			return // it is older than what is kept now
+		}
+		if i -= cut; i == 0 {
+			c.from = e.Pos
+		}
 	}
 	c.events = append(c.events, nil)
 	copy(c.events[i+1:], c.events[i:])
