@@ -6,6 +6,7 @@ import { anna, ben, chiara, roomOf, testApp, timelineOf, type TestApp } from "..
 import { InboxViewModel, matches } from "./inbox/InboxViewModel.ts";
 import { MeViewModel } from "./me/MeViewModel.ts";
 import { PeopleViewModel } from "./people/PeopleViewModel.ts";
+import { ComposerViewModel } from "./room/ComposerViewModel.ts";
 import { RoomViewModel } from "./room/RoomViewModel.ts";
 import { ShellViewModel } from "./shell/ShellViewModel.ts";
 import { SignInViewModel } from "./signin/SignInViewModel.ts";
@@ -163,39 +164,14 @@ describe("RoomViewModel", () => {
     expect(model.snapshot.state).toBe("invited");
   });
 
-  it("sends the picture before the text, and clears the draft", async () => {
-    const app = testApp();
-    await app.outbox.start();
-    app.rooms.set([room]);
-    const model = new RoomViewModel(app, "!r");
-    await model.send();
-    model.type("  see this ");
-    await model.attach(new File(["x"], "a.png", { type: "image/png" }));
-    expect(model.snapshot.canSend).toBe(true);
-    await model.send();
-    expect(app.outbox.snapshot.map((entry) => (entry.content.kind === "text" ? entry.content.text : entry.content.name))).toEqual(["a.png", "see this"]);
-    expect(model.snapshot.draft).toEqual({ text: "", picture: undefined });
-    expect(app.asked).toEqual(["typing !r true", "typing !r false"]);
-  });
-
-  it("says when a file is no picture, and keeps drafts by room", async () => {
-    const app = testApp();
-    const model = new RoomViewModel(app, "!r");
-    await model.attach(new File(["x"], "a.pdf", { type: "application/pdf" }));
-    expect(model.snapshot).toMatchObject({ picking: "unreadable", canSend: false });
-    model.type("half a sen");
-    expect(new RoomViewModel(app, "!r").snapshot.draft.text).toBe("half a sen");
-    expect(new RoomViewModel(app, "!other").snapshot.draft.text).toBe("");
-  });
-
   it("shows a refused message as not sent, to be sent again or thrown away", async () => {
     const app = testApp(() => Promise.reject(new Refusal("forbidden", "no")));
     await app.outbox.start();
     app.rooms.set([room]);
     app.timelines.set("!r", new Store(timelineOf("!r")));
     const model = new RoomViewModel(app, "!r");
-    model.type("hello");
-    await model.send();
+    model.composer.type("hello");
+    await model.composer.send();
     await vi.advanceTimersByTimeAsync(0);
     expect(model.snapshot.rows.at(-1)).toMatchObject({ status: { kind: "failed", txn: "txn1" } });
     await model.discard("txn1");
@@ -247,5 +223,31 @@ describe("MeViewModel", () => {
     expect(model.snapshot).toMatchObject({ theme: "dark", leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
     await model.signOut();
     expect(app.asked).toEqual(["sign out"]);
+  });
+});
+
+describe("ComposerViewModel", () => {
+  it("sends the picture before the text, and clears the draft", async () => {
+    const app = testApp();
+    await app.outbox.start();
+    const model = new ComposerViewModel(app, "!r");
+    await model.send();
+    model.type("  see this ");
+    await model.attach(new File(["x"], "a.png", { type: "image/png" }));
+    expect(model.snapshot.canSend).toBe(true);
+    await model.send();
+    expect(app.outbox.snapshot.map((entry) => (entry.content.kind === "text" ? entry.content.text : entry.content.name))).toEqual(["a.png", "see this"]);
+    expect(model.snapshot.draft).toEqual({ text: "", picture: undefined });
+    expect(app.asked).toEqual(["typing !r true", "typing !r false"]);
+  });
+
+  it("says when a file is no picture, and keeps drafts by room", async () => {
+    const app = testApp();
+    const model = new ComposerViewModel(app, "!r");
+    await model.attach(new File(["x"], "a.pdf", { type: "application/pdf" }));
+    expect(model.snapshot).toMatchObject({ picking: "unreadable", canSend: false });
+    model.type("half a sen");
+    expect(new ComposerViewModel(app, "!r").snapshot.draft.text).toBe("half a sen");
+    expect(new ComposerViewModel(app, "!other").snapshot.draft.text).toBe("");
   });
 });

@@ -2,13 +2,15 @@ import { type ChangeEvent, type ClipboardEvent, type FormEvent, type KeyboardEve
 
 import { useWords } from "../../i18n/words.tsx";
 import { IconButton } from "../../ui/Button.tsx";
+import { useSnapshot } from "../../ui/useSnapshot.ts";
 import styles from "./Composer.module.css";
+import type { ComposerSnapshot, ComposerViewModel } from "./ComposerViewModel.ts";
 import { useBlobUrl } from "./MediaView.tsx";
-import type { RoomSnapshot, RoomViewModel } from "./RoomViewModel.ts";
 
 /** Where one writes. Enter sends, Shift+Enter begins a line; where there is no real keyboard Enter begins a line too. */
-export function Composer({ now, model }: { readonly now: RoomSnapshot; readonly model: RoomViewModel }): ReactNode {
+export function Composer({ model }: { readonly model: ComposerViewModel }): ReactNode {
   const { t } = useWords();
+  const now = useSnapshot(model);
   const field = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const { draft, picking } = now;
@@ -79,7 +81,7 @@ export function Composer({ now, model }: { readonly now: RoomSnapshot; readonly 
   );
 }
 
-function Attached({ now, model }: { readonly now: RoomSnapshot; readonly model: RoomViewModel }): ReactNode {
+function Attached({ now, model }: { readonly now: ComposerSnapshot; readonly model: ComposerViewModel }): ReactNode {
   const { t } = useWords();
   const { draft, picking } = now;
   const url = useBlobUrl(draft.picture?.thumbnail ?? draft.picture?.picture);

@@ -82,7 +82,7 @@ function Conversation({ now, model }: Parts): ReactNode {
   return (
     <>
       <TimelineView now={now} model={model} />
-      <Composer now={now} model={model} />
+      <Composer model={model.composer} />
     </>
   );
 }

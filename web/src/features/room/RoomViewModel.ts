@@ -1,7 +1,7 @@
 import type { App } from "../../store/App.ts";
-import type { Draft } from "../../store/Drafts.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Person, RoomId, RoomSummary, Timeline } from "../../store/model.ts";
+import { ComposerViewModel } from "./ComposerViewModel.ts";
 import { keepSame, rowsOf, type Row } from "./rows.ts";
 
 export interface RoomSnapshot {
@@ -12,17 +12,12 @@ export interface RoomSnapshot {
   readonly rows: readonly Row[];
   readonly typing: readonly Person[];
   readonly history: Timeline["history"];
-  readonly draft: Draft;
-  readonly picking: "no" | "preparing" | "unreadable";
-  readonly canSend: boolean;
   readonly details: boolean;
   readonly leaving: "no" | "asked" | "busy" | "failed";
   readonly busy: boolean;
 }
 
 interface Own {
-  readonly draft: Draft;
-  readonly picking: RoomSnapshot["picking"];
   readonly details: boolean;
   readonly leaving: RoomSnapshot["leaving"];
   readonly busy: boolean;
@@ -31,6 +26,7 @@ interface Own {
 const nothing: Omit<Timeline, "room"> = { items: [], marks: [], typing: [], others: [], history: "loading" };
 
 export class RoomViewModel implements Readable<RoomSnapshot> {
+  readonly composer: ComposerViewModel;
   readonly #app: App;
   readonly #room: RoomId;
   readonly #own: Store<Own>;
@@ -42,14 +38,14 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
   constructor(app: App, id: RoomId) {
     this.#app = app;
     this.#room = id;
-    this.#own = new Store<Own>({ draft: app.drafts.get(id), picking: "no", details: false, leaving: "no", busy: false });
+    this.composer = new ComposerViewModel(app, id);
+    this.#own = new Store<Own>({ details: false, leaving: "no", busy: false });
     this.#timeline = new TimelineOf(app, id);
     this.#derived = new Derived(
       [app.session, app.rooms, app.outbox, this.#timeline, this.#own],
       (session, rooms, outbox, timeline, own) => {
         const room = rooms.find((one) => one.id === id);
         const me = session.phase === "open" ? session.me : undefined;
-        const { draft, ...rest } = own;
         const shown = timeline ?? { ...nothing, room: id };
         const pending = outbox.filter((entry) => entry.room === id);
         return {
@@ -60,9 +56,7 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
           rows: (this.#rows = keepSame(this.#rows, me === undefined ? [] : rowsOf(shown, pending, me, dayOf))),
           typing: shown.typing,
           history: shown.history,
-          draft,
-          canSend: own.picking !== "preparing" && (draft.text.trim() !== "" || draft.picture !== undefined),
-          ...rest,
+          ...own,
         };
       },
     );
@@ -72,35 +66,6 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
   get snapshot(): RoomSnapshot {
     return this.#derived.snapshot;
   }
-
-  readonly type = (text: string): void => {
-    this.#draft({ ...this.#own.snapshot.draft, text });
-    this.#app.homeserver.typing(this.#room, text.trim() !== "");
-  };
-
-  readonly attach = async (file: File): Promise<void> => {
-    this.#change({ picking: "preparing" });
-    const picture = await this.#app.homeserver.preparePicture(file);
-    this.#change({ picking: picture === undefined ? "unreadable" : "no" });
-    if (picture !== undefined) this.#draft({ ...this.#own.snapshot.draft, picture });
-  };
-
-  readonly unattach = (): void => {
-    this.#change({ picking: "no" });
-    this.#draft({ ...this.#own.snapshot.draft, picture: undefined });
-  };
-
-  /** Hands what was written to the outbox: the picture first, then the text. */
-  readonly send = async (): Promise<void> => {
-    const { draft, canSend } = this.snapshot;
-    if (!canSend) return;
-    this.#draft({ text: "", picture: undefined });
-    this.#change({ picking: "no" });
-    this.#app.homeserver.typing(this.#room, false);
-    if (draft.picture !== undefined) await this.#app.outbox.enqueue(this.#room, draft.picture);
-    const text = draft.text.trim();
-    if (text !== "") await this.#app.outbox.enqueue(this.#room, { kind: "text", text });
-  };
 
   readonly retry = (txn: string): Promise<void> => this.#app.outbox.retry(txn);
 
@@ -149,11 +114,6 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
       this.#change({ busy: false });
     }
   };
-
-  #draft(draft: Draft): void {
-    this.#app.drafts.keep(this.#room, draft);
-    this.#change({ draft });
-  }
 
   #change(change: Partial<Own>): void {
     this.#own.update((own) => ({ ...own, ...change }));
