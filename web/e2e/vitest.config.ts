@@ -6,6 +6,7 @@ export default defineConfig({
     environment: "node",
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    fileParallelism: false, // each file has a server and browsers of its own
     bail: 1, // each step goes on from the one before
     sequence: { concurrent: false, shuffle: false },
   },

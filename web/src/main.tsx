@@ -2,6 +2,7 @@ import { createRoot } from "react-dom/client";
 
 import { BrowserAccount } from "./client/BrowserAccount.ts";
 import { AppView } from "./features/AppView.tsx";
+import { followLanguage } from "./i18n/language.ts";
 import { WordsProvider } from "./i18n/words.tsx";
 import type { App } from "./store/App.ts";
 import { Drafts } from "./store/Drafts.ts";
@@ -53,10 +54,11 @@ app.preferences.subscribe(applyTheme);
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
+void account.start();
+
+const speech = await followLanguage(app.preferences, navigator.languages);
 createRoot(root).render(
-  <WordsProvider>
+  <WordsProvider speech={speech}>
     <AppView app={app} />
   </WordsProvider>,
 );
-
-void account.start();

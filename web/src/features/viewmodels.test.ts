@@ -218,7 +218,7 @@ describe("MeViewModel", () => {
     const app = testApp();
     await app.outbox.enqueue("!r", { kind: "text", text: "x" });
     const model = new MeViewModel(app);
-    model.choose("dark");
+    model.choose({ theme: "dark" });
     model.askSignOut(true);
     expect(model.snapshot).toMatchObject({ theme: "dark", leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
     await model.signOut();

@@ -7,6 +7,7 @@ import { Refusal } from "../store/Homeserver.ts";
 import { Store } from "../store/Store.ts";
 import type { MessageItem } from "../store/model.ts";
 import { anna, ben, chiara, roomOf, testApp, timelineOf, type TestApp } from "../testing/app.ts";
+import { speak } from "../testing/words.ts";
 import { AppView } from "./AppView.tsx";
 
 beforeEach(() => {
@@ -31,7 +32,7 @@ const day = new Date(2026, 2, 3, 14, 0).getTime();
 
 function show(app: TestApp): void {
   render(
-    <WordsProvider>
+    <WordsProvider speech={speak("en")}>
       <AppView app={app} />
     </WordsProvider>,
   );

@@ -1,10 +1,11 @@
-import { type ReactNode, useMemo } from "react";
+import { type ReactNode, useLayoutEffect, useMemo } from "react";
 import { IntlProvider, useIntl, type IntlShape } from "react-intl";
 
-import en from "../locales/en.json";
+import type { Readable } from "../store/Store.ts";
+import { useSnapshot } from "../ui/useSnapshot.ts";
+import type { Speech, Word } from "./language.ts";
 
-/** The key of a sentence. A view model names keys, never sentences. */
-export type Word = keyof typeof en;
+export type { Word } from "./language.ts";
 
 export type Values = Readonly<Record<string, string | number>>;
 
@@ -18,9 +19,15 @@ export interface Words {
   readonly moment: (at: number, now: number) => string;
 }
 
-export function WordsProvider({ children }: { readonly children: ReactNode }): ReactNode {
+/** Speaks to the views inside in the present language, and tells the document which one it is. */
+export function WordsProvider({ speech, children }: { readonly speech: Readable<Speech>; readonly children: ReactNode }): ReactNode {
+  const { locale, tag, direction, sentences } = useSnapshot(speech);
+  useLayoutEffect(() => {
+    document.documentElement.lang = tag;
+    document.documentElement.dir = direction;
+  }, [tag, direction]);
   return (
-    <IntlProvider locale={navigator.language.startsWith("en") ? navigator.language : "en"} defaultLocale="en" messages={en}>
+    <IntlProvider locale={locale} defaultLocale="en" messages={sentences as Record<string, string>}>
       {children}
     </IntlProvider>
   );
@@ -32,7 +39,9 @@ export function useWords(): Words {
 }
 
 function wordsOf(intl: IntlShape): Words {
-  const t = (key: Word, values?: Values): string => intl.formatMessage({ id: key }, { ...values });
+  const rtl = intl.locale.startsWith("ar");
+  const t = (key: Word, values: Values = {}): string =>
+    intl.formatMessage({ id: key }, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? isolate(value, rtl) : value])));
   const time = (at: number): string => intl.formatDate(at, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return {
     t,
@@ -51,6 +60,18 @@ function wordsOf(intl: IntlShape): Words {
       return t("time.day", { day: intl.formatDate(at, { day: "numeric", month: "short" }), time: time(at) });
     },
   };
+}
+
+const rightToLeft = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+const leftToRight = /[\p{L}\p{N}]/u;
+
+/**
+ * A name or text inside a sentence, kept from turning the words around it when it runs the other way (first strong
+ * isolate, UAX 9). What runs with the sentence stays as it is.
+ */
+export function isolate(text: string, rtl: boolean): string {
+  const turns = rtl ? leftToRight.test(text.replaceAll(new RegExp(rightToLeft, "gu"), "")) : rightToLeft.test(text);
+  return turns ? `\u2068${text}\u2069` : text;
 }
 
 /** How many midnights lie between two times, in this device's time zone. */

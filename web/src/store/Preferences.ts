@@ -1,9 +1,11 @@
 import { Store, type Readable } from "./Store.ts";
+import type { Language } from "./model.ts";
 
 export type Theme = "system" | "light" | "dark";
 
 export interface Preference {
   readonly theme: Theme;
+  readonly language: "system" | Language;
 }
 
 /** The part of localStorage that is used; a test gives its own. */
@@ -12,17 +14,19 @@ export interface Memory {
   setItem(name: string, value: string): void;
 }
 
-const themeName = "myelin.theme";
+const choices: { readonly [K in keyof Preference]: readonly Preference[K][] } = {
+  theme: ["system", "light", "dark"],
+  language: ["system", "en", "de", "ar", "pseudo"],
+};
 
-/** How somebody likes the app to look, in this browser. Nothing here says who they are. */
+/** How somebody likes the app to look and speak, in this browser. Nothing here says who they are. */
 export class Preferences implements Readable<Preference> {
   readonly #memory: Memory;
   readonly #now: Store<Preference>;
 
   constructor(memory: Memory) {
     this.#memory = memory;
-    const theme = memory.getItem(themeName);
-    this.#now = new Store<Preference>({ theme: theme === "light" || theme === "dark" ? theme : "system" });
+    this.#now = new Store<Preference>({ theme: this.#kept("theme"), language: this.#kept("language") });
   }
 
   get snapshot(): Preference {
@@ -31,8 +35,15 @@ export class Preferences implements Readable<Preference> {
 
   readonly subscribe = (listener: () => void): (() => void) => this.#now.subscribe(listener);
 
-  choose(theme: Theme): void {
-    this.#memory.setItem(themeName, theme);
-    this.#now.set({ theme });
+  choose(change: Partial<Preference>): void {
+    for (const [name, value] of Object.entries(change)) this.#memory.setItem(`myelin.${name}`, value);
+    this.#now.update((now) => ({ ...now, ...change }));
+  }
+
+  /** What was chosen before; the first of the choices when nothing was, or nothing that there is. */
+  #kept<K extends keyof Preference>(name: K): Preference[K] {
+    const kept = this.#memory.getItem(`myelin.${name}`);
+    const known: readonly Preference[K][] = choices[name];
+    return known.find((choice) => choice === kept) ?? (known[0] as Preference[K]);
   }
 }

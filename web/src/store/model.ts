@@ -3,6 +3,9 @@
 export type UserId = string;
 export type RoomId = string;
 
+/** The languages of the app. `pseudo` is English made long and strange, for finding what is not translated; only in development. */
+export type Language = "en" | "de" | "ar" | "pseudo";
+
 /** Somebody, as far as this client can see them. */
 export interface Person {
   readonly id: UserId;

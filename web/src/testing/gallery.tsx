@@ -7,14 +7,16 @@ import type { DemoPerson, MessageBody, MessageItem, Person, Timeline, TimelineIt
 import "../styles/base.css";
 import "../styles/tokens.css";
 import { anna, ben, chiara, roomOf, testApp, timelineOf } from "./app.ts";
+import { speak } from "./words.ts";
 
-// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|people|me|elsewhere|broken&theme=dark
+// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|people|me|elsewhere|broken&theme=dark&language=ar
 
 const now = Date.now();
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const query = new URLSearchParams(location.search);
 const screen = query.get("screen") ?? "signin";
+const language = query.get("language") === "ar" ? "ar" : query.get("language") === "de" ? "de" : "en";
 const people: DemoPerson[] = [
   ["anna.weiss", "Dr. Anna Weiss", "Cardiologist", "Cardiology"],
   ["ben.okafor", "Ben Okafor", "Charge nurse", "Ward 3"],
@@ -78,7 +80,7 @@ document.documentElement.dataset["theme"] = query.get("theme") ?? "light";
 const root = document.getElementById("root");
 if (root === null) throw new Error("gallery.html has no #root");
 createRoot(root).render(
-  <WordsProvider>
+  <WordsProvider speech={speak(language)}>
     <AppView app={app} />
   </WordsProvider>,
 );

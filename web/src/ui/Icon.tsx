@@ -5,6 +5,7 @@ const shapes = {
   alert: "M12 3.5 21.5 20h-19zM12 9.5v5M12 17.3v.2",
   arrowDown: "M12 5v14M6 13l6 6 6-6",
   back: "M15 5l-7 7 7 7",
+  chevronDown: "M6 9.5l6 6 6-6",
   clock: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 7.5V12l3 2",
   close: "M6 6l12 12M18 6 6 18",
   device: "M4.5 5.5h15v10h-15zM9 19.5h6M12 15.5v4",
@@ -34,10 +35,13 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
+/** What points along the line of reading points the other way in a language that runs the other way. */
+const pointing: ReadonlySet<IconName> = new Set(["back", "leave", "send", "retry"]);
+
 /** A drawing beside or instead of a word. Always silent: whoever uses it alone gives the words. */
 export function Icon({ name, size = 20 }: { readonly name: IconName; readonly size?: number }): ReactNode {
   return (
-    <svg width={size} height={size} viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.75" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <svg width={size} height={size} viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.75" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true" data-pointing={pointing.has(name) ? "" : undefined}>
       <path d={shapes[name]} />
     </svg>
   );

@@ -115,11 +115,11 @@ function RoomLine({ room, open }: { readonly room: RoomSummary; readonly open: b
           {room.at > 0 && <time dateTime={new Date(room.at).toISOString()}>{words.moment(room.at, now())}</time>}
         </span>
         <span className={styles["bottom"]}>
-          <span className={styles["last"]} dir="auto">
+          <span className={styles["last"]} dir={room.last.kind === "text" && room.direct !== undefined && !room.last.own ? "auto" : undefined}>
             {lastText(room, words)}
           </span>
           {room.unread > 0 && (
-            <span className={styles["count"]} role="img" aria-label={t("inbox.unread", { count: room.unread })}>
+            <span className={styles["count"]} dir="ltr" role="img" aria-label={t("inbox.unread", { count: room.unread })}>
               {room.unread > 99 ? "99+" : room.unread}
             </span>
           )}
@@ -191,7 +191,9 @@ function PersonLine({ person, now, model }: { readonly person: Person; readonly 
         <span className={styles["name"]} dir="auto">
           {person.name}
         </span>
-        <span className={styles["last"]}>{now.failed === person.id ? t("inbox.failed") : person.id}</span>
+        <span className={styles["last"]} dir={now.failed === person.id ? undefined : "ltr"}>
+          {now.failed === person.id ? t("inbox.failed") : person.id}
+        </span>
       </span>
     </button>
   );

@@ -8,6 +8,7 @@ import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
 import { useViewModel } from "../context.ts";
+import { LanguageChoice } from "../LanguageChoice.tsx";
 import styles from "./MeView.module.css";
 import { MeViewModel, type MeSnapshot } from "./MeViewModel.ts";
 
@@ -34,7 +35,7 @@ export function MeView(): ReactNode {
         <h1 id="me-title" dir="auto">
           {now.me?.name ?? t("me.title")}
         </h1>
-        <p>{now.me?.id}</p>
+        <p dir="ltr">{now.me?.id}</p>
       </section>
       <section className={styles["card"]} aria-labelledby="me-encryption">
         <h2 id="me-encryption">{t("me.encryption")}</h2>
@@ -57,7 +58,7 @@ export function MeView(): ReactNode {
                 name="theme"
                 checked={now.theme === theme}
                 onChange={() => {
-                  model.choose(theme);
+                  model.choose({ theme });
                 }}
               />
               <Icon name={icon} />
@@ -65,6 +66,10 @@ export function MeView(): ReactNode {
             </label>
           ))}
         </div>
+      </section>
+      <section className={styles["card"]} aria-labelledby="me-language">
+        <h2 id="me-language">{t("me.language")}</h2>
+        <LanguageChoice chosen={now.language} onChoose={model.choose} />
       </section>
       <Button
         look="danger"

@@ -1,5 +1,5 @@
 import type { App } from "../../store/App.ts";
-import type { Theme } from "../../store/Preferences.ts";
+import type { Preference, Theme } from "../../store/Preferences.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Person, Trust } from "../../store/model.ts";
 
@@ -8,6 +8,7 @@ export interface MeSnapshot {
   readonly device: string;
   readonly trust: Trust;
   readonly theme: Theme;
+  readonly language: Preference["language"];
   readonly leaving: "no" | "asked" | "busy";
   /** Messages that signing out would lose. */
   readonly waiting: number;
@@ -23,11 +24,12 @@ export class MeViewModel implements Readable<MeSnapshot> {
     this.#app = app;
     this.#derived = new Derived(
       [app.session, app.trust, app.preferences, app.outbox, this.#leaving],
-      (session, trust, { theme }, outbox, leaving) => ({
+      (session, trust, { theme, language }, outbox, leaving) => ({
         me: session.phase === "open" || session.phase === "opening" ? session.me : undefined,
         device: session.phase === "open" ? session.device : "",
         trust,
         theme,
+        language,
         leaving,
         waiting: outbox.filter((entry) => entry.state !== "sent").length,
       }),
@@ -39,8 +41,8 @@ export class MeViewModel implements Readable<MeSnapshot> {
     return this.#derived.snapshot;
   }
 
-  readonly choose = (theme: Theme): void => {
-    this.#app.preferences.choose(theme);
+  readonly choose = (change: Partial<Preference>): void => {
+    this.#app.preferences.choose(change);
   };
 
   readonly askSignOut = (asked: boolean): void => {

@@ -50,7 +50,7 @@ function Chosen({ now, model }: Parts): ReactNode {
               model.toggle(person);
             }}
           >
-            <span>{person.name}</span>
+            <span dir="auto">{person.name}</span>
             <Icon name="close" size={16} />
           </button>
         </li>
@@ -96,7 +96,7 @@ function PersonChoice({ person, chosen, onToggle }: { readonly person: Person; r
       <Avatar id={person.id} name={person.name} />
       <span className={styles["who"]}>
         <strong dir="auto">{person.name}</strong>
-        <span>{person.id}</span>
+        <span dir="ltr">{person.id}</span>
       </span>
       <span className={styles["tick"]}>{chosen && <Icon name="tick" size={16} />}</span>
     </button>

@@ -62,7 +62,7 @@ function PersonLine({ person, note }: { readonly person: Person; readonly note: 
       <Avatar id={person.id} name={person.name} />
       <span>
         <strong dir="auto">{person.name}</strong>
-        <span>{note}</span>
+        <span dir="auto">{note}</span>
       </span>
     </li>
   );

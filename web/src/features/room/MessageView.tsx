@@ -30,7 +30,7 @@ export const MessageView = memo(function MessageView({ row, direct, model, onRea
             {row.sender.name}
           </p>
         )}
-        <div className={styles["bubble"]} data-body={row.body.kind} data-last={row.last} dir="auto">
+        <div className={styles["bubble"]} data-body={row.body.kind} data-last={row.last}>
           <Body body={row.body} />
         </div>
         {(row.last || row.status !== undefined || row.edited) && (
@@ -49,7 +49,11 @@ function Body({ body }: { readonly body: RowBody }): ReactNode {
   const { t } = useWords();
   switch (body.kind) {
     case "text":
-      return <p className={styles["text"]}>{body.text}</p>;
+      return (
+        <p className={styles["text"]} dir="auto">
+          {body.text}
+        </p>
+      );
     case "picture":
       return <PictureView body={body} />;
     case "sendingPicture":

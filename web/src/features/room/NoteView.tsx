@@ -11,7 +11,7 @@ export function NoteView({ note }: { readonly note: Note }): ReactNode {
   return (
     <p className={styles["note"]}>
       {note.kind === "encrypted" && <Icon name="lock" size={14} />}
-      <span dir="auto">{noteText(note, t)}</span>
+      <span>{noteText(note, t)}</span>
     </p>
   );
 }

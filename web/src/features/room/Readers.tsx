@@ -39,7 +39,7 @@ function People({ people }: { readonly people: readonly { readonly person: Perso
       {people.map(({ person, note }) => (
         <li key={person.id}>
           <Avatar id={person.id} name={person.name} size="small" />
-          <span>{person.name}</span>
+          <span dir="auto">{person.name}</span>
           <time>{note}</time>
         </li>
       ))}

@@ -8,6 +8,7 @@ import { Icon } from "../../ui/Icon.tsx";
 import { Logo } from "../../ui/Logo.tsx";
 import { TextField } from "../../ui/TextField.tsx";
 import { useViewModel } from "../context.ts";
+import { LanguageChoice } from "../LanguageChoice.tsx";
 import styles from "./SignInView.module.css";
 import { SignInViewModel } from "./SignInViewModel.ts";
 
@@ -77,6 +78,12 @@ export function SignInView(): ReactNode {
             <Icon name="lock" size={18} />
             {t("signin.promise")}
           </p>
+          <LanguageChoice
+            chosen={now.language}
+            onChoose={({ language }) => {
+              model.speak(language);
+            }}
+          />
         </section>
         {now.demo !== undefined && (
           <section className={styles["demo"]} aria-labelledby="demo-title">
@@ -119,8 +126,8 @@ function DemoChoice({ person, busy, chosen, onChoose }: DemoChoiceProps): ReactN
       <button type="button" className={styles["person"]} disabled={busy} onClick={onChoose}>
         <Avatar id={person.user} name={person.name} />
         <span className={styles["who"]}>
-          <strong>{person.name}</strong>
-          <span>{chosen ? t("signin.busy") : [person.role, person.department].filter((part) => part !== "").join(" · ")}</span>
+          <strong dir="auto">{person.name}</strong>
+          <span dir={chosen ? undefined : "auto"}>{chosen ? t("signin.busy") : [person.role, person.department].filter((part) => part !== "").join(" · ")}</span>
         </span>
       </button>
     </li>

@@ -1,4 +1,5 @@
 import type { App } from "../../store/App.ts";
+import type { Preference } from "../../store/Preferences.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Demo, DemoPerson, SignInFault } from "../../store/model.ts";
 
@@ -13,6 +14,7 @@ export interface SignInSnapshot {
   readonly demo: Demo | undefined;
   /** The demo person whose sign-in is under way. */
   readonly chosen: string | undefined;
+  readonly language: Preference["language"];
 }
 
 interface Form {
@@ -30,7 +32,7 @@ export class SignInViewModel implements Readable<SignInSnapshot> {
 
   constructor(app: App) {
     this.#app = app;
-    this.#derived = new Derived([this.#form, app.session, app.demo], (form, session, demo) => {
+    this.#derived = new Derived([this.#form, app.session, app.demo, app.preferences], (form, session, demo, { language }) => {
       const busy = session.phase === "signingIn";
       return {
         ...form,
@@ -38,6 +40,7 @@ export class SignInViewModel implements Readable<SignInSnapshot> {
         canSubmit: !busy && form.user.trim() !== "" && form.password !== "",
         ended: session.phase === "signedOut" && session.ended && form.fault === undefined,
         demo,
+        language,
       };
     });
     this.subscribe = this.#derived.subscribe;
@@ -53,6 +56,10 @@ export class SignInViewModel implements Readable<SignInSnapshot> {
 
   readonly typePassword = (password: string): void => {
     this.#form.update((form) => ({ ...form, password, fault: undefined }));
+  };
+
+  readonly speak = (language: Preference["language"]): void => {
+    this.#app.preferences.choose({ language });
   };
 
   readonly submit = async (): Promise<void> => {

@@ -1,0 +1,28 @@
+import type { ReactNode } from "react";
+
+import { languages } from "../i18n/language.ts";
+import { useWords } from "../i18n/words.tsx";
+import type { Preference } from "../store/Preferences.ts";
+import { Select } from "../ui/Select.tsx";
+
+export interface LanguageChoiceProps {
+  readonly chosen: Preference["language"];
+  readonly onChoose: (change: { readonly language: Preference["language"] }) => void;
+}
+
+/** Each language is called by its own name. */
+export function LanguageChoice({ chosen, onChoose }: LanguageChoiceProps): ReactNode {
+  const { t } = useWords();
+  const options = [{ value: "system" as const, label: t("me.languageSystem") }, ...languages.map(({ language, name }) => ({ value: language, label: name }))];
+  return (
+    <Select
+      label={t("me.language")}
+      labelHidden
+      value={chosen}
+      options={options}
+      onChange={(language) => {
+        onChoose({ language });
+      }}
+    />
+  );
+}
