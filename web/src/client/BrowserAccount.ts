@@ -2,7 +2,7 @@ import type { Account } from "../store/Account.ts";
 import type { Homeserver } from "../store/Homeserver.ts";
 import { Outbox } from "../store/Outbox.ts";
 import { Store } from "../store/Store.ts";
-import type { Connection as ConnectionState, Demo, OutboxEntry, Person, RoomId, RoomSummary, Session, SignInFault, Trust } from "../store/model.ts";
+import type { Connection as ConnectionState, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Trust, UserId } from "../store/model.ts";
 import type { Connection } from "./Connection.ts";
 import { SealedShelf } from "./shelf.ts";
 import { TabLock } from "./tab.ts";
@@ -16,6 +16,10 @@ export class BrowserAccount implements Account {
   readonly session = new Store<Session>({ phase: "starting" });
   readonly connection = new Store<ConnectionState>("connecting");
   readonly rooms = new Store<readonly RoomSummary[]>([]);
+  readonly spaces = new Store<readonly Space[]>([]);
+  readonly presence = new Store<ReadonlyMap<UserId, Presence>>(new Map());
+  readonly typing = new Store<ReadonlyMap<RoomId, readonly Person[]>>(new Map());
+  readonly blocked = new Store<readonly UserId[]>([]);
   readonly trust = new Store<Trust>("unknown");
   readonly demo = new Store<Demo | undefined>(undefined);
   readonly outbox: Outbox;
@@ -157,6 +161,10 @@ export class BrowserAccount implements Account {
     if (soft) await vault.write("ended", true);
     else await this.#forget();
     this.rooms.set([]);
+    this.spaces.set([]);
+    this.presence.set(new Map());
+    this.typing.set(new Map());
+    this.blocked.set([]);
   }
 
   readonly #lost = (): void => {

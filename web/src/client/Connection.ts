@@ -1,20 +1,24 @@
-import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, Preset, RoomEvent, SyncState, Visibility, type MatrixError, type MatrixEvent } from "matrix-js-sdk";
+import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
 import type { Readable, Store } from "../store/Store.ts";
-import type { Connection as ConnectionState, MediaSource, OutboxContent, OutboxEntry, Person, RoomId, RoomSummary, Timeline, Trust } from "../store/model.ts";
+import type { Connection as ConnectionState, MediaSource, OutboxContent, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline, Trust } from "../store/model.ts";
+import { ClientRooms } from "./ClientRooms.ts";
 import { Media } from "./media.ts";
 import { preparePicture } from "./picture.ts";
+import { followPeople, forgetPresence, ownPresence, type PeopleStores } from "./presence.ts";
 import { refusing, toRefusal } from "./refusal.ts";
-import { directPeople, RoomFeed, roomName } from "./rooms.ts";
+import { RoomFeed } from "./rooms.ts";
+import { roomName } from "./summary.ts";
 import { TimelineFeed } from "./timeline.ts";
 import { establishTrust } from "./trust.ts";
 import { localPart, type Credentials } from "./wire.ts";
 
 /** The stores that a connection fills. */
-export interface Filled {
+export interface Filled extends PeopleStores {
   readonly connection: Store<ConnectionState>;
   readonly rooms: Store<readonly RoomSummary[]>;
+  readonly spaces: Store<readonly Space[]>;
   readonly trust: Store<Trust>;
 }
 
@@ -38,6 +42,7 @@ const typingEvery = 8_000;
 
 /** One signed-in connection to the server, over Matrix's SDK. */
 export class Connection implements Homeserver {
+  readonly rooms: ClientRooms;
   readonly #client: MatrixClient;
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
@@ -64,13 +69,15 @@ export class Connection implements Homeserver {
       localTimeoutMs: 60_000,
     });
     this.#media = new Media(this.#client);
+    this.rooms = new ClientRooms(this.#client, (picture) => this.#media.uploadPlain(picture));
   }
 
   /** Opens the crypto store and starts syncing. `password` is there right after somebody typed it. */
   async open(storageKey: Uint8Array, password: string | undefined): Promise<void> {
     const client = this.#client;
     await client.initRustCrypto({ useIndexedDB: true, cryptoDatabasePrefix: this.#cryptoName(), storageKey });
-    new RoomFeed(client, this.#filled.rooms);
+    new RoomFeed(client, this.#filled.rooms, this.#filled.spaces);
+    followPeople(client, this.#filled);
     client.on(ClientEvent.Sync, (state, _before, data) => {
       this.#syncChanged(state, data?.error, password);
     });
@@ -85,6 +92,7 @@ export class Connection implements Homeserver {
     globalThis.addEventListener("online", this.#networkChanged);
     globalThis.addEventListener("offline", this.#networkChanged);
     await client.startClient({ initialSyncLimit: 30, lazyLoadMembers: true, pendingEventOrdering: PendingEventOrdering.Detached });
+    await client.setSyncPresence(ownPresence());
   }
 
   /** Ends the connection; with `forget` also on the server and in this browser's crypto store. */
@@ -94,6 +102,7 @@ export class Connection implements Homeserver {
     this.#media.forget();
     this.#client.stopClient();
     if (!forget) return;
+    forgetPresence();
     try {
       await this.#client.logout();
     } catch {
@@ -181,53 +190,9 @@ export class Connection implements Homeserver {
     await this.#feed(room)?.loadOlder();
   }
 
-  searchPeople(term: string): Promise<readonly Person[]> {
-    return refusing(async () => {
-      const { results } = await this.#client.searchUserDirectory({ term, limit: 30 });
-      return results
-        .filter((person) => person.user_id !== this.#client.getUserId())
-        .map((person) => ({ id: person.user_id, name: person.display_name ?? localPart(person.user_id) }));
-    });
-  }
-
-  openDirect(person: string): Promise<RoomId> {
-    return refusing(async () => {
-      for (const [id, other] of directPeople(this.#client)) {
-        const room = other === person ? this.#client.getRoom(id) : null;
-        if (room?.getMyMembership() !== "join") continue;
-        const theirs = room.getMember(person)?.membership;
-        if (theirs === "join" || theirs === "invite") return id;
-      }
-      const id = await this.#create({ preset: Preset.TrustedPrivateChat, is_direct: true, invite: [person] });
-      await this.#rememberDirect(id, person);
-      return id;
-    });
-  }
-
-  createGroup(name: string, people: readonly string[]): Promise<RoomId> {
-    return refusing(() => this.#create({ preset: Preset.PrivateChat, name, invite: [...people] }));
-  }
-
-  accept(room: RoomId): Promise<void> {
-    return refusing(async () => {
-      const inviter = this.#client.getRoom(room)?.getDMInviter();
-      await this.#client.joinRoom(room);
-      if (inviter !== undefined) await this.#rememberDirect(room, inviter);
-    });
-  }
-
-  decline(room: RoomId): Promise<void> {
-    return this.leave(room);
-  }
-
-  leave(room: RoomId): Promise<void> {
-    return refusing(async () => {
-      await this.#client.leave(room);
-    });
-  }
-
   markRead(room: RoomId, item: string): Promise<void> {
     return refusing(async () => {
+      await this.rooms.unmarkUnread(room);
       const event = this.#client.getRoom(room)?.findEventById(item);
       if (event === undefined || this.#markedRead.get(room) === item) return;
       this.#markedRead.set(room, item);
@@ -265,19 +230,6 @@ export class Connection implements Homeserver {
     });
     this.#timelines.set(id, feed);
     return feed;
-  }
-
-  async #create(options: { preset: Preset; name?: string; is_direct?: boolean; invite: string[] }): Promise<RoomId> {
-    const encryption = { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } };
-    const { room_id } = await this.#client.createRoom({ visibility: Visibility.Private, initial_state: [encryption], ...options });
-    return room_id;
-  }
-
-  async #rememberDirect(room: RoomId, person: string): Promise<void> {
-    const now: Record<string, unknown> = this.#client.getAccountData("m.direct" as never)?.getContent() ?? {};
-    const rooms = Array.isArray(now[person]) ? (now[person] as unknown[]) : [];
-    if (rooms.includes(room)) return;
-    await this.#client.setAccountData("m.direct" as never, { ...now, [person]: [...rooms, room] } as never);
   }
 
   #syncChanged(state: SyncState, fault: unknown, password: string | undefined): void {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { messageBody } from "./events.ts";
 import { fit } from "./picture.ts";
-import { roomName } from "./rooms.ts";
+import { roomName } from "./summary.ts";
 import { deviceName, localPart } from "./wire.ts";
 
 const file = { v: "v2", url: "mxc://s/1", key: { kty: "oct", alg: "A256CTR", ext: true, k: "k", key_ops: ["encrypt", "decrypt"] }, iv: "iv", hashes: { sha256: "h" } };

@@ -5,7 +5,7 @@ import type { Outbox } from "./Outbox.ts";
 import type { Preferences } from "./Preferences.ts";
 import type { Route } from "./Route.ts";
 import type { Readable } from "./Store.ts";
-import type { Connection, Demo, RoomSummary, Session, Trust } from "./model.ts";
+import type { Connection, Demo, Person, Presence, RoomId, RoomSummary, Session, Space, Trust, UserId } from "./model.ts";
 
 /** Everything the screens are made from. main.tsx puts it together once. */
 export interface App {
@@ -18,6 +18,13 @@ export interface App {
   readonly session: Readable<Session>;
   readonly connection: Readable<Connection>;
   readonly rooms: Readable<readonly RoomSummary[]>;
+  readonly spaces: Readable<readonly Space[]>;
+  /** Who is there, as far as the server has told. */
+  readonly presence: Readable<ReadonlyMap<UserId, Presence>>;
+  /** Who is writing in which room. */
+  readonly typing: Readable<ReadonlyMap<RoomId, readonly Person[]>>;
+  /** Whose messages and invitations never arrive. */
+  readonly blocked: Readable<readonly UserId[]>;
   readonly trust: Readable<Trust>;
   /** Undefined while it is not known whether this is a demo, and when it is none. */
   readonly demo: Readable<Demo | undefined>;

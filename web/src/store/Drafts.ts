@@ -1,3 +1,4 @@
+import { Store, type Readable } from "./Store.ts";
 import type { OutboxContent, RoomId } from "./model.ts";
 
 export interface Draft {
@@ -8,15 +9,23 @@ export interface Draft {
 export const noDraft: Draft = { text: "", picture: undefined };
 
 /** What somebody has begun to write, by room, as long as the page lives. */
-export class Drafts {
-  readonly #drafts = new Map<RoomId, Draft>();
+export class Drafts implements Readable<ReadonlyMap<RoomId, Draft>> {
+  readonly #drafts = new Store<ReadonlyMap<RoomId, Draft>>(new Map());
+
+  get snapshot(): ReadonlyMap<RoomId, Draft> {
+    return this.#drafts.snapshot;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => this.#drafts.subscribe(listener);
 
   get(room: RoomId): Draft {
-    return this.#drafts.get(room) ?? noDraft;
+    return this.snapshot.get(room) ?? noDraft;
   }
 
   keep(room: RoomId, draft: Draft): void {
-    if (draft.text === "" && draft.picture === undefined) this.#drafts.delete(room);
-    else this.#drafts.set(room, draft);
+    const drafts = new Map(this.snapshot);
+    if (draft.text === "" && draft.picture === undefined) drafts.delete(room);
+    else drafts.set(room, draft);
+    this.#drafts.set(drafts);
   }
 }

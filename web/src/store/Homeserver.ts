@@ -1,18 +1,13 @@
 import type { Readable } from "./Store.ts";
-import type { MediaSource, OutboxContent, Person, RoomId, Timeline, UserId } from "./model.ts";
+import type { Rooms } from "./Rooms.ts";
+import type { MediaSource, OutboxContent, RoomId, Timeline } from "./model.ts";
 
 /** A file on its way from the server to the screen. `url` is a blob: address. */
 export type MediaState = { readonly state: "loading" } | { readonly state: "ready"; readonly url: string } | { readonly state: "failed" };
 
 /** What the stores and screens may ask of the server. client/ does it; every promise is rejected with a Refusal. */
 export interface Homeserver {
-  searchPeople(term: string): Promise<readonly Person[]>;
-  /** The direct conversation with somebody: the one that exists, else a new encrypted one. */
-  openDirect(person: UserId): Promise<RoomId>;
-  createGroup(name: string, people: readonly UserId[]): Promise<RoomId>;
-  accept(room: RoomId): Promise<void>;
-  decline(room: RoomId): Promise<void>;
-  leave(room: RoomId): Promise<void>;
+  readonly rooms: Rooms;
   /** A room's timeline, kept up to date; undefined while the room is not known. */
   timeline(room: RoomId): Readable<Timeline> | undefined;
   media(source: MediaSource): Readable<MediaState>;

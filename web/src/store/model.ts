@@ -12,26 +12,52 @@ export interface Person {
   readonly name: string;
 }
 
-/** What a room list shows of the newest thing in a room. */
+/** Is somebody there? */
+export type Presence = "online" | "away" | "offline";
+
+/** What a room list shows of the newest thing in a room. `decrypting`: known in a moment. */
 export type LastLine =
   | { readonly kind: "none" }
+  | { readonly kind: "decrypting" }
   | { readonly kind: "text"; readonly sender: Person; readonly own: boolean; readonly text: string }
-  | { readonly kind: "picture" | "file" | "waiting" | "removed" | "other"; readonly sender: Person; readonly own: boolean };
+  | { readonly kind: Exclude<MessageBody["kind"], "text">; readonly sender: Person; readonly own: boolean };
 
+/** Where somebody has put a room in their list. */
+export type Tag = "favourite" | "low";
+
+/** What of a room is announced: everything, only what names oneself, nothing. */
+export type Notify = "all" | "mentions" | "none";
+
+/** A line of the room list. Plain data: it can be kept sealed and shown before the server is asked. */
 export interface RoomSummary {
   readonly id: RoomId;
   readonly name: string;
+  readonly picture: MediaSource | undefined;
   /** The other person of a direct conversation. */
   readonly direct: Person | undefined;
-  readonly membership: "joined" | "invited";
+  /** `knocked`: has asked to be let in and waits for the answer. */
+  readonly membership: "joined" | "invited" | "knocked";
   readonly inviter: Person | undefined;
+  /** A room of rooms; in the list only as an invitation. */
+  readonly space: boolean;
   readonly encrypted: boolean;
   readonly unread: number;
   readonly mentions: number;
+  /** Marked by hand as something to come back to. */
+  readonly markedUnread: boolean;
+  readonly tag: Tag | undefined;
+  readonly notify: Notify;
   /** When something last happened, in milliseconds since 1970. */
   readonly at: number;
   readonly last: LastLine;
   readonly members: number;
+}
+
+/** Rooms that belong together, as their own room says. */
+export interface Space {
+  readonly id: RoomId;
+  readonly name: string;
+  readonly rooms: readonly RoomId[];
 }
 
 /** A file on the server; `file` holds the keys when it is encrypted. */

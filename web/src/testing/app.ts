@@ -1,17 +1,22 @@
 import type { App } from "../store/App.ts";
 import { Drafts } from "../store/Drafts.ts";
 import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
+import type { Member, PublicRoom, RoomDetails, Rooms } from "../store/Rooms.ts";
 import { Outbox, type Deliver, type OutboxShelf } from "../store/Outbox.ts";
 import { Preferences } from "../store/Preferences.ts";
 import { Route } from "../store/Route.ts";
 import { Store } from "../store/Store.ts";
-import type { Connection, Demo, OutboxEntry, Person, RoomSummary, Session, SignInFault, Timeline, Trust } from "../store/model.ts";
+import type { Connection, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
 
 /** An App whose stores a test fills by hand and which writes down what the screens ask of the server. */
 export interface TestApp extends App {
   readonly session: Store<Session>;
   readonly connection: Store<Connection>;
   readonly rooms: Store<readonly RoomSummary[]>;
+  readonly spaces: Store<readonly Space[]>;
+  readonly presence: Store<ReadonlyMap<UserId, Presence>>;
+  readonly typing: Store<ReadonlyMap<RoomId, readonly Person[]>>;
+  readonly blocked: Store<readonly UserId[]>;
   readonly trust: Store<Trust>;
   readonly demo: Store<Demo | undefined>;
   readonly timelines: Map<string, Store<Timeline>>;
@@ -20,6 +25,8 @@ export interface TestApp extends App {
   refuse: boolean;
   signInFault: SignInFault | undefined;
   directory: readonly Person[];
+  published: readonly PublicRoom[];
+  readonly details: Map<string, Store<RoomDetails>>;
 }
 
 export const anna: Person = { id: "@anna:demo.example", name: "Dr. Anna Weiss" };
@@ -45,7 +52,51 @@ export class MemoryShelf implements OutboxShelf {
 }
 
 export function roomOf(id: string, change: Partial<RoomSummary> = {}): RoomSummary {
-  return { id, name: id, direct: undefined, membership: "joined", inviter: undefined, encrypted: true, unread: 0, mentions: 0, at: 0, last: { kind: "none" }, members: 2, ...change };
+  return {
+    id,
+    name: id,
+    picture: undefined,
+    direct: undefined,
+    membership: "joined",
+    inviter: undefined,
+    space: false,
+    encrypted: true,
+    unread: 0,
+    mentions: 0,
+    markedUnread: false,
+    tag: undefined,
+    notify: "all",
+    at: 0,
+    last: { kind: "none" },
+    members: 2,
+    ...change,
+  };
+}
+
+export function memberOf(person: Person, level = 0, change: Partial<Member> = {}): Member {
+  return { person, level, membership: "joined", reason: "", ...change };
+}
+
+/** A room that Anna made and where the usual levels hold. */
+export function detailsOf(room: string, change: Partial<RoomDetails> = {}): RoomDetails {
+  const me = change.me ?? memberOf(anna, Infinity);
+  const admin = { history: 100, encrypt: 100, roles: 100, upgrade: 150, joinRule: 100 };
+  return {
+    room,
+    name: "",
+    topic: "",
+    joinRule: "invite",
+    history: "shared",
+    encrypted: true,
+    me,
+    people: [me],
+    knocking: [],
+    banned: [],
+    needs: { write: 0, invite: 0, remove: 50, ban: 50, redact: 50, announce: 50, pin: 50, name: 50, topic: 50, picture: 50, ...admin },
+    replacement: undefined,
+    members: "all",
+    ...change,
+  };
 }
 
 export function timelineOf(room: string, change: Partial<Timeline> = {}): Timeline {
@@ -62,21 +113,7 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     return app.refuse ? Promise.reject(new Refusal("other", "no")) : Promise.resolve();
   };
   const homeserver: Homeserver = {
-    searchPeople: async (term) => {
-      await ask(`search ${term}`);
-      return app.directory.filter((person) => person.name.toLowerCase().includes(term.toLowerCase()));
-    },
-    openDirect: async (person) => {
-      await ask(`direct ${person}`);
-      return `!direct-${person}`;
-    },
-    createGroup: async (name, people) => {
-      await ask(`group ${name}: ${people.join(", ")}`);
-      return "!group";
-    },
-    accept: (room) => ask(`accept ${room}`),
-    decline: (room) => ask(`decline ${room}`),
-    leave: (room) => ask(`leave ${room}`),
+    rooms: testRooms(ask, () => app),
     timeline: (room) => timelines.get(room),
     media: () => new Store<MediaState>({ state: "failed" }),
     preparePicture: (file) =>
@@ -138,6 +175,10 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     session,
     connection: new Store<Connection>("online"),
     rooms: new Store<readonly RoomSummary[]>([]),
+    spaces: new Store<readonly Space[]>([]),
+    presence: new Store<ReadonlyMap<UserId, Presence>>(new Map()),
+    typing: new Store<ReadonlyMap<RoomId, readonly Person[]>>(new Map()),
+    blocked: new Store<readonly UserId[]>([]),
     trust: new Store<Trust>("ready"),
     demo: new Store<Demo | undefined>(undefined),
     now,
@@ -146,8 +187,67 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     refuse: false,
     signInFault: undefined,
     directory: [ben, chiara],
+    published: [],
+    details: new Map(),
   };
   return app;
+}
+
+function testRooms(ask: (what: string) => Promise<void>, app: () => TestApp): Rooms {
+  const search = <T extends { readonly name: string }>(all: readonly T[], term: string): readonly T[] => all.filter(({ name }) => name.toLowerCase().includes(term.toLowerCase()));
+  return {
+    searchPeople: async (term) => {
+      await ask(`search ${term}`);
+      return search(app().directory, term);
+    },
+    searchRooms: async (term, from) => {
+      await ask(`rooms ${term}${from ?? ""}`);
+      return { rooms: search(app().published, term), next: undefined };
+    },
+    hierarchy: async (space) => {
+      await ask(`hierarchy ${space}`);
+      return app().published;
+    },
+    openDirect: async (person) => {
+      await ask(`direct ${person}`);
+      return `!direct-${person}`;
+    },
+    createGroup: async (name, people) => {
+      await ask(`group ${name}: ${people.join(", ")}`);
+      return "!group";
+    },
+    accept: (room) => ask(`accept ${room}`),
+    decline: (room) => ask(`decline ${room}`),
+    join: (room) => ask(`join ${room}`),
+    knock: (room, reason) => ask(`knock ${room} ${reason}`),
+    leave: (room) => ask(`leave ${room}`),
+    forget: (room) => ask(`forget ${room}`),
+    setTag: (room, tag) => ask(`tag ${room} ${tag ?? "none"}`),
+    setNotify: (room, notify) => ask(`notify ${room} ${notify}`),
+    markUnread: (room) => ask(`unread ${room}`),
+    markAllRead: (room) => ask(`all read ${room}`),
+    block: (person, blocked) => ask(`${blocked ? "block" : "unblock"} ${person}`),
+    report: (room, reason) => ask(`report ${room} ${reason}`),
+    setPresence: (presence) => ask(`presence ${presence}`),
+    details: (room) => app().details.get(room),
+    invite: (room, person) => ask(`invite ${room} ${person}`),
+    remove: (room, person) => ask(`remove ${room} ${person}`),
+    ban: (room, person, reason) => ask(`ban ${room} ${person} ${reason}`),
+    unban: (room, person) => ask(`unban ${room} ${person}`),
+    setLevel: (room, person, level) => ask(`level ${room} ${person} ${String(level)}`),
+    setNeeds: (room, permission, level) => ask(`needs ${room} ${permission} ${String(level)}`),
+    setName: (room, name) => ask(`name ${room} ${name}`),
+    setTopic: (room, topic) => ask(`topic ${room} ${topic}`),
+    setPicture: (room, picture) => ask(`picture ${room} ${picture?.type ?? "none"}`),
+    setJoinRule: (room, rule) => ask(`rule ${room} ${rule}`),
+    setHistory: (room, history) => ask(`history ${room} ${history}`),
+    encrypt: (room) => ask(`encrypt ${room}`),
+    listed: async (room) => {
+      await ask(`listed ${room}`);
+      return false;
+    },
+    setListed: (room, listed) => ask(`list ${room} ${String(listed)}`),
+  };
 }
 
 class MemoryNames {

@@ -132,12 +132,13 @@ function RoomLine({ room, open }: { readonly room: RoomSummary; readonly open: b
 function lastText(room: RoomSummary, { t }: Words): string {
   const { last } = room;
   if (last.kind === "none") return t("inbox.nothingYet");
+  if (last.kind === "decrypting") return t("inbox.decrypting");
   const text = last.kind === "text" ? last.text : t(lastWord(last.kind));
   if (last.own) return t("inbox.own", { text });
   return room.direct === undefined ? t("inbox.other", { name: last.sender.name, text }) : text;
 }
 
-function lastWord(kind: Exclude<LastLine["kind"], "none" | "text">): Parameters<Words["t"]>[0] {
+function lastWord(kind: Exclude<LastLine["kind"], "none" | "decrypting" | "text">): Parameters<Words["t"]>[0] {
   switch (kind) {
     case "picture":
       return "inbox.picture";
@@ -147,8 +148,6 @@ function lastWord(kind: Exclude<LastLine["kind"], "none" | "text">): Parameters<
       return "inbox.waiting";
     case "removed":
       return "inbox.removed";
-    case "other":
-      return "inbox.message";
   }
 }
 

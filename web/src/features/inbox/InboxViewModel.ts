@@ -65,15 +65,15 @@ export class InboxViewModel implements Readable<InboxSnapshot> {
 
   readonly accept = (room: RoomId): Promise<void> =>
     this.#do(room, async () => {
-      await this.#app.homeserver.accept(room);
+      await this.#app.homeserver.rooms.accept(room);
       this.#app.route.go({ at: "room", room });
     });
 
-  readonly decline = (room: RoomId): Promise<void> => this.#do(room, () => this.#app.homeserver.decline(room));
+  readonly decline = (room: RoomId): Promise<void> => this.#do(room, () => this.#app.homeserver.rooms.decline(room));
 
   readonly talkTo = (person: Person): Promise<void> =>
     this.#do(person.id, async () => {
-      const room = await this.#app.homeserver.openDirect(person.id);
+      const room = await this.#app.homeserver.rooms.openDirect(person.id);
       this.type("");
       this.#app.route.go({ at: "room", room });
     });

@@ -39,7 +39,7 @@ export class PeopleSearch implements Readable<PeopleFound> {
 
   async #ask(term: string): Promise<void> {
     try {
-      const people = await this.#homeserver().searchPeople(term.trim());
+      const people = await this.#homeserver().rooms.searchPeople(term.trim());
       this.#answer({ term, state: "done", people });
     } catch {
       this.#answer({ term, state: "failed", people: [] });

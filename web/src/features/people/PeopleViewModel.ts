@@ -69,8 +69,8 @@ export class PeopleViewModel implements Readable<PeopleSnapshot> {
       const { homeserver, route } = this.#app;
       const room =
         others.length === 0 && groupName.trim() === ""
-          ? await homeserver.openDirect(first.id)
-          : await homeserver.createGroup(
+          ? await homeserver.rooms.openDirect(first.id)
+          : await homeserver.rooms.createGroup(
               groupName.trim(),
               chosen.map((person) => person.id),
             );

@@ -95,7 +95,7 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
   readonly leave = async (): Promise<void> => {
     this.#change({ leaving: "busy" });
     try {
-      await this.#app.homeserver.leave(this.#room);
+      await this.#app.homeserver.rooms.leave(this.#room);
       this.#app.route.replace({ at: "inbox" });
     } catch {
       this.#change({ leaving: "failed" });
@@ -105,9 +105,9 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
   readonly answer = async (accept: boolean): Promise<void> => {
     this.#change({ busy: true });
     try {
-      if (accept) await this.#app.homeserver.accept(this.#room);
+      if (accept) await this.#app.homeserver.rooms.accept(this.#room);
       else {
-        await this.#app.homeserver.decline(this.#room);
+        await this.#app.homeserver.rooms.decline(this.#room);
         this.#app.route.replace({ at: "inbox" });
       }
     } finally {
