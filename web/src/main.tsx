@@ -6,8 +6,11 @@ import { followLanguage } from "./i18n/language.ts";
 import { WordsProvider } from "./i18n/words.tsx";
 import type { App } from "./store/App.ts";
 import { Drafts } from "./store/Drafts.ts";
+import { Notices } from "./store/Notices.ts";
 import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";
+import { Store } from "./store/Store.ts";
+import type { Overlay } from "./store/model.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 
@@ -35,6 +38,8 @@ const app: App = {
       addEventListener("popstate", listener);
     },
   }),
+  notices: new Notices(),
+  overlay: new Store<Overlay>("none"),
   session: account.session,
   connection: account.connection,
   rooms: account.rooms,

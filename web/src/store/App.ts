@@ -1,11 +1,12 @@
 import type { Account } from "./Account.ts";
 import type { Drafts } from "./Drafts.ts";
 import type { Homeserver } from "./Homeserver.ts";
+import type { Notices } from "./Notices.ts";
 import type { Outbox } from "./Outbox.ts";
 import type { Preferences } from "./Preferences.ts";
 import type { Route } from "./Route.ts";
-import type { Readable } from "./Store.ts";
-import type { Connection, Demo, Person, Presence, RoomId, RoomSummary, Session, Space, Trust, UserId } from "./model.ts";
+import type { Readable, Store } from "./Store.ts";
+import type { Connection, Demo, Overlay, Person, Presence, RoomId, RoomSummary, Session, Space, Trust, UserId } from "./model.ts";
 
 /** Everything the screens are made from. main.tsx puts it together once. */
 export interface App {
@@ -15,6 +16,9 @@ export interface App {
   readonly drafts: Drafts;
   readonly preferences: Preferences;
   readonly route: Route;
+  readonly notices: Notices;
+  /** What lies over the whole app. */
+  readonly overlay: Store<Overlay>;
   readonly session: Readable<Session>;
   readonly connection: Readable<Connection>;
   readonly rooms: Readable<readonly RoomSummary[]>;

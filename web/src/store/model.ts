@@ -184,6 +184,8 @@ export interface Demo {
 
 export type SignInFault = "wrongPassword" | "tooManyTries" | "unreachable" | "deactivated" | "insecure" | "other";
 
+export type Overlay = "none" | "palette" | "shortcuts";
+
 /** Where the person stands between opening the page and reading messages. */
 export type Session =
   | { readonly phase: "starting" }

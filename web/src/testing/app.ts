@@ -2,11 +2,12 @@ import type { App } from "../store/App.ts";
 import { Drafts } from "../store/Drafts.ts";
 import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
 import type { Member, PublicRoom, RoomDetails, Rooms } from "../store/Rooms.ts";
+import { Notices } from "../store/Notices.ts";
 import { Outbox, type Deliver, type OutboxShelf } from "../store/Outbox.ts";
 import { Preferences } from "../store/Preferences.ts";
 import { Route } from "../store/Route.ts";
 import { Store } from "../store/Store.ts";
-import type { Connection, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
+import type { Connection, Demo, OutboxEntry, Overlay, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
 
 /** An App whose stores a test fills by hand and which writes down what the screens ask of the server. */
 export interface TestApp extends App {
@@ -172,6 +173,8 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
       },
       listen: () => undefined,
     }),
+    notices: new Notices(),
+    overlay: new Store<Overlay>("none"),
     session,
     connection: new Store<Connection>("online"),
     rooms: new Store<readonly RoomSummary[]>([]),

@@ -4,7 +4,7 @@ import styles from "./Button.module.css";
 import { Icon, type IconName } from "./Icon.tsx";
 
 export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, "className"> {
-  readonly look?: "main" | "plain" | "quiet" | "danger";
+  readonly look?: "main" | "plain" | "quiet" | "danger" | undefined;
   readonly icon?: IconName;
   readonly wide?: boolean;
 }
@@ -23,11 +23,13 @@ export interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonEle
   /** What it does, for those who cannot see the drawing and as its tip. */
   readonly label: string;
   readonly look?: "quiet" | "main" | "raised";
+  /** The keys that do the same. */
+  readonly hint?: string | undefined;
 }
 
-export function IconButton({ icon, label, look = "quiet", type = "button", ...rest }: IconButtonProps): ReactNode {
+export function IconButton({ icon, label, look = "quiet", hint, type = "button", ...rest }: IconButtonProps): ReactNode {
   return (
-    <button type={type} className={`${styles["icon"] ?? ""} ${styles[look] ?? ""}`} aria-label={label} title={label} {...rest}>
+    <button type={type} className={`${styles["icon"] ?? ""} ${styles[look] ?? ""}`} aria-label={label} title={hint === undefined ? label : `${label} (${hint})`} {...rest}>
       <Icon name={icon} size={22} />
     </button>
   );

@@ -6,12 +6,12 @@ export interface DialogProps {
   readonly title: string;
   readonly onClose: () => void;
   readonly children: ReactNode;
-  /** Takes the whole window, for a picture. */
-  readonly full?: boolean;
+  /** `full` takes the whole window, for a picture; `top` hangs from its upper edge and has no margin inside. */
+  readonly look?: "middle" | "full" | "top";
 }
 
 /** A window over the page: keeps the focus inside, closes with Escape or a press beside it, gives the focus back. */
-export function Dialog({ title, onClose, children, full = false }: DialogProps): ReactNode {
+export function Dialog({ title, onClose, children, look = "middle" }: DialogProps): ReactNode {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = element.current;
@@ -23,7 +23,7 @@ export function Dialog({ title, onClose, children, full = false }: DialogProps):
   return (
     <dialog
       ref={element}
-      className={full ? styles["full"] : styles["dialog"]}
+      className={look === "full" ? styles["full"] : `${styles["dialog"] ?? ""} ${look === "top" ? (styles["top"] ?? "") : ""}`}
       aria-label={title}
       onCancel={(event) => {
         event.preventDefault();

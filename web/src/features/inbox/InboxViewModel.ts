@@ -1,5 +1,6 @@
 import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
+import { begins } from "../../store/find.ts";
 import type { Person, RoomId, RoomSummary } from "../../store/model.ts";
 import { PeopleSearch, type PeopleFound } from "../people/PeopleSearch.ts";
 
@@ -92,13 +93,5 @@ export class InboxViewModel implements Readable<InboxSnapshot> {
 
 /** Does every word of the term begin some word of the room's name or of the other person's id? */
 export function matches(room: RoomSummary, term: string): boolean {
-  const words = fold(`${room.name} ${room.direct?.id.slice(1) ?? ""}`).split(/[\s.,:_-]+/);
-  return fold(term)
-    .split(/\s+/)
-    .every((part) => words.some((word) => word.startsWith(part)));
-}
-
-/** Without accents and case, as people type names. */
-function fold(text: string): string {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+  return begins(`${room.name} ${room.direct?.id.slice(1) ?? ""}`, term);
 }

@@ -57,7 +57,7 @@ function Lightbox({ body, onClose }: { readonly body: Extract<MessageBody, { kin
   const { t } = useWords();
   const media = useMedia(body.source);
   return (
-    <Dialog title={t("message.picture", { name: body.name })} onClose={onClose} full>
+    <Dialog title={t("message.picture", { name: body.name })} onClose={onClose} look="full">
       <div className={styles["lightbox"]}>
         <span className={styles["close"]}>
           <IconButton icon="close" label={t("readers.close")} look="raised" onClick={onClose} autoFocus />

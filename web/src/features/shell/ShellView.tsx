@@ -8,9 +8,13 @@ import { Logo } from "../../ui/Logo.tsx";
 import { InboxView } from "../inbox/InboxView.tsx";
 import { Link } from "../Link.tsx";
 import { MeView } from "../me/MeView.tsx";
+import { PaletteView } from "../palette/PaletteView.tsx";
+import { ShortcutsView } from "../palette/ShortcutsView.tsx";
 import { PeopleView } from "../people/PeopleView.tsx";
 import { RoomView } from "../room/RoomView.tsx";
 import { useViewModel } from "../context.ts";
+import { useShortcuts } from "../useShortcuts.ts";
+import { NoticeView } from "./NoticeView.tsx";
 import styles from "./ShellView.module.css";
 import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
 
@@ -21,6 +25,7 @@ export function ShellView(): ReactNode {
   const { t } = useWords();
   const [model, now] = useViewModel((app) => new ShellViewModel(app));
   const { place } = now;
+  useShortcuts();
   const aside = place.at === "room" || place.at === "me";
   useEffect(() => {
     document.title = now.unread > 0 ? `(${String(now.unread)}) ${t("app.name")}` : t("app.name");
@@ -42,6 +47,9 @@ export function ShellView(): ReactNode {
       <div className={styles["main"]} {...(aside ? content : { role: "region", "aria-label": t("inbox.choose") })}>
         <Content place={place} />
       </div>
+      {now.overlay === "palette" && <PaletteView />}
+      {now.overlay === "shortcuts" && <ShortcutsView />}
+      <NoticeView />
     </div>
   );
 }

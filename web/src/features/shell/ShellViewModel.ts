@@ -1,11 +1,12 @@
 import type { App } from "../../store/App.ts";
 import type { Place } from "../../store/Route.ts";
 import { Derived, type Readable } from "../../store/Store.ts";
-import type { Person } from "../../store/model.ts";
+import type { Overlay, Person } from "../../store/model.ts";
 
 export interface ShellSnapshot {
   readonly place: Place;
   readonly me: Person | undefined;
+  readonly overlay: Overlay;
   readonly demo: boolean;
   /** Conversations with something new. */
   readonly unread: number;
@@ -21,9 +22,10 @@ export class ShellViewModel implements Readable<ShellSnapshot> {
   constructor(app: App) {
     this.#app = app;
     this.#derived = new Derived(
-      [app.route, app.session, app.connection, app.rooms, app.outbox, app.demo],
-      (place, session, connection, rooms, outbox, demo) => ({
+      [app.route, app.session, app.connection, app.rooms, app.outbox, app.demo, app.overlay],
+      (place, session, connection, rooms, outbox, demo, overlay) => ({
         place,
+        overlay,
         me: session.phase === "open" || session.phase === "opening" ? session.me : undefined,
         demo: demo !== undefined,
         unread: rooms.filter((room) => room.unread > 0 || room.membership === "invited").length,

@@ -1,0 +1,31 @@
+import { Store, type Readable } from "./Store.ts";
+
+/** What the app tells in passing; the view has the words. */
+export type NoticeKind = "failed" | "copied" | "saved";
+
+export interface Notice {
+  readonly kind: NoticeKind;
+  /** Telling the same twice is two notices. */
+  readonly serial: number;
+}
+
+/** One short line at a time, heard by screen readers. What somebody must act on never stands here alone. */
+export class Notices implements Readable<Notice | undefined> {
+  readonly #now = new Store<Notice | undefined>(undefined);
+  #serial = 0;
+
+  get snapshot(): Notice | undefined {
+    return this.#now.snapshot;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => this.#now.subscribe(listener);
+
+  tell(kind: NoticeKind): void {
+    this.#now.set({ kind, serial: ++this.#serial });
+  }
+
+  /** Takes the notice away, unless another has come since. */
+  end(notice: Notice): void {
+    if (this.snapshot === notice) this.#now.set(undefined);
+  }
+}
