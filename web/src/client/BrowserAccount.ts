@@ -25,6 +25,7 @@ export class BrowserAccount implements Account {
   readonly outbox: Outbox;
   readonly #tab = new TabLock("myelin-session");
   #vault: Vault | undefined;
+  #waiting: SealedShelf | undefined;
   #open: Connection | undefined;
 
   constructor() {
@@ -35,6 +36,7 @@ export class BrowserAccount implements Account {
         remove: async (txn) => (await this.#shelf()).remove(txn),
       },
       deliver: (entry: OutboxEntry) => this.#present().deliver(entry),
+      upload: (entry, hooks) => this.#present().upload(entry, hooks),
       there: (room, event) => this.#open?.holds(room, event) === true,
       now: Date.now,
       newTxn: () => `m${crypto.randomUUID()}`,
@@ -188,6 +190,7 @@ export class BrowserAccount implements Account {
   async #forget(): Promise<void> {
     const vault = await this.#vaultNow();
     this.#vault = undefined;
+    this.#waiting = undefined;
     await vault.destroy();
     const databases = await indexedDB.databases();
     for (const { name } of databases) if (name?.startsWith("myelin-crypto-") === true) indexedDB.deleteDatabase(name);
@@ -211,7 +214,7 @@ export class BrowserAccount implements Account {
   }
 
   async #shelf(): Promise<SealedShelf> {
-    return new SealedShelf(await this.#vaultNow());
+    return (this.#waiting ??= new SealedShelf(await this.#vaultNow()));
   }
 }
 

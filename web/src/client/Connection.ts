@@ -1,11 +1,14 @@
 import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent } from "matrix-js-sdk";
 
-import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
+import { Refusal, type Homeserver } from "../store/Homeserver.ts";
+import type { UploadHooks } from "../store/Outbox.ts";
 import type { Readable, Store } from "../store/Store.ts";
-import type { Connection as ConnectionState, MediaSource, OutboxContent, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline, Trust } from "../store/model.ts";
+import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../store/media.ts";
+import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline, Trust } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
 import { Media } from "./media.ts";
-import { preparePicture } from "./picture.ts";
+import { mediaContent } from "./outgoing.ts";
+import { prepare } from "./prepare.ts";
 import { followPeople, forgetPresence, ownPresence, type PeopleStores } from "./presence.ts";
 import { refusing, toRefusal } from "./refusal.ts";
 import { RoomFeed } from "./rooms.ts";
@@ -48,8 +51,6 @@ export class Connection implements Homeserver {
   readonly #events: ConnectionEvents;
   readonly #media: Media;
   readonly #timelines = new Map<RoomId, TimelineFeed>();
-  /** Files of waiting messages that are uploaded already, by transaction. */
-  readonly #uploads = new Map<string, Promise<Record<string, unknown>>>();
   readonly #typingSince = new Map<RoomId, number>();
   readonly #markedRead = new Map<RoomId, string>();
   #ready = false;
@@ -125,9 +126,7 @@ export class Connection implements Homeserver {
     try {
       const before = room.getEventForTxnId(entry.txn);
       if (before !== undefined) return (await this.#client.resendEvent(before, room)).event_id;
-      const content = await this.#contentOf(entry, room.hasEncryptionStateEvent());
-      const sent = await this.#client.sendEvent(entry.room, null, "m.room.message" as never, content as never, entry.txn);
-      this.#uploads.delete(entry.txn);
+      const sent = await this.#client.sendEvent(entry.room, null, "m.room.message" as never, contentOf(entry) as never, entry.txn);
       return sent.event_id;
     } catch (fault) {
       const refusal = toRefusal(fault);
@@ -139,38 +138,13 @@ export class Connection implements Homeserver {
     }
   };
 
-  async #contentOf(entry: OutboxEntry, encrypted: boolean): Promise<Record<string, unknown>> {
-    const { content } = entry;
-    if (content.kind === "text") return { msgtype: "m.text", body: content.text, "m.mentions": {} };
-    const running = this.#uploads.get(entry.txn) ?? this.#upload(content, encrypted);
-    this.#uploads.set(entry.txn, running);
-    try {
-      return await running;
-    } catch (fault) {
-      this.#uploads.delete(entry.txn);
-      throw fault;
-    }
-  }
-
-  async #upload(content: Extract<OutboxContent, { kind: "picture" }>, encrypted: boolean): Promise<Record<string, unknown>> {
-    const { picture, thumbnail, width, height } = content;
-    const place = async (blob: Blob, file: string, url: string): Promise<Record<string, unknown>> =>
-      encrypted ? { [file]: await this.#media.upload(blob) } : { [url]: await this.#media.uploadPlain(blob) };
-    const small =
-      thumbnail === undefined
-        ? {}
-        : {
-            ...(await place(thumbnail, "thumbnail_file", "thumbnail_url")),
-            thumbnail_info: { w: content.thumbnailWidth, h: content.thumbnailHeight, mimetype: thumbnail.type, size: thumbnail.size },
-          };
-    return {
-      msgtype: "m.image",
-      body: content.name,
-      ...(await place(picture, "file", "url")),
-      info: { w: width, h: height, mimetype: picture.type, size: picture.size, ...small },
-      "m.mentions": {},
-    };
-  }
+  readonly upload = (entry: OutboxEntry, { onProgress, signal }: UploadHooks): Promise<Uploaded> =>
+    refusing(async () => {
+      const room = this.#client.getRoom(entry.room);
+      if (room === null) throw new Refusal("gone", "the room is not known");
+      if (entry.content.kind !== "media") throw new Refusal("other", "nothing to upload");
+      return this.#media.upload(entry.content, room.hasEncryptionStateEvent(), onProgress, signal);
+    });
 
   // What the screens ask for.
 
@@ -182,8 +156,16 @@ export class Connection implements Homeserver {
     return this.#media.get(source);
   }
 
-  preparePicture(file: File): ReturnType<Homeserver["preparePicture"]> {
-    return preparePicture(file);
+  retryMedia(source: MediaSource): void {
+    this.#media.retry(source);
+  }
+
+  prepare(file: File, wish: Wish): Promise<OutgoingMedia> {
+    return prepare(file, wish);
+  }
+
+  uploadLimit(): Promise<number | undefined> {
+    return this.#media.limit();
   }
 
   async loadOlder(room: RoomId): Promise<void> {
@@ -289,4 +271,10 @@ export class Connection implements Homeserver {
   #cryptoName(): string {
     return `myelin-crypto-${this.#client.getDeviceId() ?? ""}`;
   }
+}
+
+function contentOf({ content, uploaded }: OutboxEntry): Record<string, unknown> {
+  if (content.kind === "text") return { msgtype: "m.text", body: content.text, "m.mentions": {} };
+  if (uploaded === undefined) throw new Refusal("other", "the files are not on the server");
+  return mediaContent(content, uploaded);
 }

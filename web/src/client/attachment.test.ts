@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { EncryptedFile } from "../store/model.ts";
+import type { EncryptedFile } from "../store/media.ts";
 import { DamagedFile, decryptAttachment, encryptAttachment, fromBase64, toBase64 } from "./attachment.ts";
 
 const bytes = (text: string): ArrayBuffer => new TextEncoder().encode(text).buffer;

@@ -1,4 +1,4 @@
-import type { EncryptedFile } from "../store/model.ts";
+import type { EncryptedFile } from "../store/media.ts";
 
 /** Encrypted attachments as the Matrix specification has them: AES-256-CTR with a 64-bit counter, SHA-256 of the result. */
 export interface Encrypted {

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 
+import type { EncryptedFile } from "../store/media.ts";
+import { mediaOf } from "../testing/app.ts";
 import { messageBody } from "./events.ts";
-import { fit } from "./picture.ts";
+import { safeType } from "./media.ts";
+import { mediaContent } from "./outgoing.ts";
+import { fit, nameFor } from "./picture.ts";
 import { roomName } from "./summary.ts";
 import { deviceName, localPart } from "./wire.ts";
 
@@ -29,6 +33,34 @@ describe("messageBody", () => {
     expect(messageBody({ msgtype: "m.file", body: "see this", filename: "plan.pdf", url: "mxc://s/1" })).toMatchObject({ kind: "file", name: "plan.pdf" });
   });
 
+  it("tells voice messages from other sounds, and takes from others only waves that can be drawn", () => {
+    const sound = { msgtype: "m.audio", body: "note.ogg", url: "mxc://s/1", info: { duration: 4000 } };
+    expect(messageBody(sound)).toMatchObject({ kind: "audio", duration: 4000, waveform: [] });
+    const voice = { ...sound, "org.matrix.msc3245.voice": {}, "org.matrix.msc1767.audio": { duration: 4100, waveform: [0, 512, 9000, "loud", -1] } };
+    expect(messageBody(voice)).toMatchObject({ kind: "voice", duration: 4000, waveform: [0, 512, 1024, 0, 0] });
+  });
+
+  it("reads back what it writes", () => {
+    const media = mediaOf(new File(["x"], "gait.webm", { type: "video/webm" }), { as: "video", caption: "after the fall", duration: 1200, blurhash: "LEHV6nWB2yk8pyo0adR*.7kCMdnj", thumbnail: new Blob(["y"], { type: "image/jpeg" }), thumbnailWidth: 2, thumbnailHeight: 1 });
+    const at: EncryptedFile = { ...file, v: "v2", key: { ...file.key, kty: "oct", alg: "A256CTR", ext: true } };
+    const content = mediaContent(media, { blob: at, thumbnail: { ...at, url: "mxc://s/2" } });
+    expect(messageBody(content)).toEqual({
+      kind: "video",
+      name: "gait.webm",
+      caption: "after the fall",
+      source: { url: "mxc://s/1", type: "video/webm", size: 1, file: at },
+      thumbnail: { url: "mxc://s/2", type: "image/jpeg", size: 1, file: { ...at, url: "mxc://s/2" } },
+      width: 4,
+      height: 3,
+      duration: 1200,
+      waveform: [],
+      blurhash: media.blurhash,
+    });
+    const voice = mediaContent(mediaOf(new File(["x"], "v.ogg", { type: "audio/ogg" }), { as: "voice", duration: 900, waveform: [1, 2] }), { blob: "mxc://s/3", thumbnail: undefined });
+    expect(voice).toMatchObject({ msgtype: "m.audio", url: "mxc://s/3", "org.matrix.msc3245.voice": {}, "org.matrix.msc1767.audio": { duration: 900, waveform: [1, 2] } });
+    expect(messageBody(voice)).toMatchObject({ kind: "voice", caption: "", duration: 900, waveform: [1, 2] });
+  });
+
   it.each([
     {},
     { msgtype: 1, body: 2 },
@@ -50,6 +82,18 @@ describe("small things", () => {
     expect(fit(4000, 3000, 800)).toEqual({ width: 800, height: 600 });
     expect(fit(100, 50, 800)).toEqual({ width: 100, height: 50 });
     expect(fit(10_000, 1, 800)).toEqual({ width: 800, height: 1 });
+  });
+
+  it("gives nothing a type that could run something in the app's own name", () => {
+    expect(["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "application/pdf", "", "IMAGE/PNG", "audio/ogg; codecs=opus"].map(safeType)).toEqual([
+      ...Array.from({ length: 6 }, () => "application/octet-stream"),
+      "image/png",
+      "audio/ogg",
+    ]);
+  });
+
+  it("names a picture after what it has become", () => {
+    expect([nameFor("wound.HEIC", "image/jpeg"), nameFor("a.jpeg", "image/jpeg"), nameFor("", "image/png"), nameFor("scan.webp", "image/jpeg")]).toEqual(["wound.jpg", "a.jpeg", "picture.png", "scan.jpg"]);
   });
 
   it("names rooms after what the SDK knows", () => {

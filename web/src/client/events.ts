@@ -1,7 +1,8 @@
 import { EventType, MsgType, RelationType, type MatrixEvent, type Room } from "matrix-js-sdk";
 import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
 
-import type { EncryptedFile, MediaSource, MessageBody, Note, Person, TimelineItem } from "../store/model.ts";
+import type { EncryptedFile, MediaBody, MediaKind, MediaSource } from "../store/media.ts";
+import type { MessageBody, Note, Person, TimelineItem } from "../store/model.ts";
 import { localPart } from "./wire.ts";
 
 /** A member of a room by name; the local part of the id for somebody without one. */
@@ -57,27 +58,47 @@ type Content = Readonly<Record<string, unknown>>;
 
 /** Reads a message written by any client: every field may be missing or of another type. */
 export function messageBody(content: Content): MessageBody {
-  const text = string(content["body"]) ?? "";
+  const kind = mediaKind(content);
   const source = mediaSource(content);
+  if (kind !== undefined && source !== undefined) return mediaBody(kind, source, content);
+  return { kind: "text", text: string(content["body"]) ?? "" };
+}
+
+function mediaKind(content: Content): MediaKind | undefined {
   switch (content["msgtype"]) {
-    case MsgType.Image: {
-      if (source === undefined) break;
-      const info = record(content["info"]);
-      return {
-        kind: "picture",
-        name: string(content["filename"]) ?? text,
-        source,
-        thumbnail: mediaSource({ url: info["thumbnail_url"], file: info["thumbnail_file"], info: info["thumbnail_info"] }),
-        width: number(info["w"]) ?? 0,
-        height: number(info["h"]) ?? 0,
-      };
-    }
-    case MsgType.File:
-    case MsgType.Audio:
+    case MsgType.Image:
+      return "picture";
     case MsgType.Video:
-      if (source !== undefined) return { kind: "file", name: string(content["filename"]) ?? text, source };
+      return "video";
+    case MsgType.Audio:
+      return "org.matrix.msc3245.voice" in content || "m.voice" in content ? "voice" : "audio";
+    case MsgType.File:
+      return "file";
+    default:
+      return undefined;
   }
-  return { kind: "text", text };
+}
+
+const mostBars = 256;
+
+function mediaBody(kind: MediaKind, source: MediaSource, content: Content): MediaBody {
+  const info = record(content["info"]);
+  const details = record(content["org.matrix.msc1767.audio"] ?? content["m.audio_details"]);
+  const waveform = Array.isArray(details["waveform"]) ? details["waveform"].slice(0, mostBars) : [];
+  const body = string(content["body"]) ?? "";
+  const name = string(content["filename"]);
+  return {
+    kind,
+    name: name ?? body,
+    caption: name === undefined || name === body ? "" : body,
+    source,
+    thumbnail: mediaSource({ url: info["thumbnail_url"], file: info["thumbnail_file"], info: info["thumbnail_info"] }),
+    width: number(info["w"]) ?? 0,
+    height: number(info["h"]) ?? 0,
+    duration: number(info["duration"]) ?? number(details["duration"]),
+    waveform: waveform.map((value) => Math.min(1024, number(value) ?? 0)),
+    blurhash: string(info["xyz.amorgan.blurhash"]),
+  };
 }
 
 function mediaSource(content: Content): MediaSource | undefined {

@@ -39,7 +39,21 @@ const picture: OutboxEntry = {
   at: 1,
   state: "failed",
   event: undefined,
-  content: { kind: "picture", name: "ecg.png", picture: new Blob(["large"], { type: "image/png" }), thumbnail: new Blob(["small"], { type: "image/jpeg" }), width: 4, height: 3, thumbnailWidth: 2, thumbnailHeight: 1 },
+  content: {
+    kind: "media",
+    as: "picture",
+    name: "ecg.png",
+    caption: "bed 12",
+    blob: new Blob(["large secret"], { type: "image/png" }),
+    thumbnail: new Blob(["small"], { type: "image/jpeg" }),
+    width: 4,
+    height: 3,
+    duration: undefined,
+    waveform: [],
+    blurhash: undefined,
+    thumbnailWidth: 2,
+    thumbnailHeight: 1,
+  },
 };
 
 describe("Vault", () => {
@@ -101,10 +115,35 @@ describe("SealedShelf", () => {
     await shelf.put(picture);
     const [first, second] = await new SealedShelf(await Vault.open(factory)).load();
     expect(second).toEqual(text);
-    expect(first).toMatchObject({ txn: "t2", state: "failed", content: { kind: "picture", name: "ecg.png", width: 4, thumbnailHeight: 1 } });
-    if (first?.content.kind !== "picture") throw new Error("not a picture");
-    expect([await first.content.picture.text(), first.content.picture.type]).toEqual(["large", "image/png"]);
+    expect(first).toMatchObject({ txn: "t2", state: "failed", content: { kind: "media", name: "ecg.png", caption: "bed 12", width: 4, thumbnailHeight: 1 } });
+    if (first?.content.kind !== "media") throw new Error("no file");
+    expect([await first.content.blob.text(), first.content.blob.type]).toEqual(["large secret", "image/png"]);
     expect([await first.content.thumbnail?.text(), first.content.thumbnail?.type]).toEqual(["small", "image/jpeg"]);
+  });
+
+  it("remembers where the files of a message are once they are uploaded, and writes them down once", async () => {
+    const vault = await Vault.open(factory);
+    const shelf = new SealedShelf(vault);
+    await shelf.put(picture);
+    const records = (await raw()).length;
+    await shelf.put({ ...picture, state: "waiting", uploaded: { blob: "mxc://s/1", thumbnail: "mxc://s/2" } });
+    expect(await raw()).toHaveLength(records);
+    const again = new SealedShelf(vault);
+    const [kept] = await again.load();
+    expect(kept).toMatchObject({ state: "waiting", uploaded: { blob: "mxc://s/1", thumbnail: "mxc://s/2" } });
+  });
+
+  it("forgets a message with its files, and a file whose message was never written", async () => {
+    const vault = await Vault.open(factory);
+    const empty = (await raw()).length;
+    const shelf = new SealedShelf(vault);
+    await shelf.put(picture);
+    await shelf.remove("t2");
+    expect(await raw()).toHaveLength(empty);
+    await shelf.put(picture);
+    await vault.removeOutbox("t2");
+    expect(await new SealedShelf(vault).load()).toEqual([]);
+    expect(await raw()).toHaveLength(empty);
   });
 
   it("forgets", async () => {

@@ -1,9 +1,10 @@
 import { Store, type Readable } from "./Store.ts";
-import type { OutboxContent, RoomId } from "./model.ts";
+import type { OutgoingMedia } from "./media.ts";
+import type { RoomId } from "./model.ts";
 
 export interface Draft {
   readonly text: string;
-  readonly picture: Extract<OutboxContent, { kind: "picture" }> | undefined;
+  readonly picture: OutgoingMedia | undefined;
 }
 
 export const noDraft: Draft = { text: "", picture: undefined };

@@ -1,18 +1,21 @@
 import type { Readable } from "./Store.ts";
 import type { Rooms } from "./Rooms.ts";
-import type { MediaSource, OutboxContent, RoomId, Timeline } from "./model.ts";
-
-/** A file on its way from the server to the screen. `url` is a blob: address. */
-export type MediaState = { readonly state: "loading" } | { readonly state: "ready"; readonly url: string } | { readonly state: "failed" };
+import type { MediaSource, MediaState, OutgoingMedia, Wish } from "./media.ts";
+import type { RoomId, Timeline } from "./model.ts";
 
 /** What the stores and screens may ask of the server. client/ does it; every promise is rejected with a Refusal. */
 export interface Homeserver {
   readonly rooms: Rooms;
   /** A room's timeline, kept up to date; undefined while the room is not known. */
   timeline(room: RoomId): Readable<Timeline> | undefined;
+  /** A file, fetched and opened while somebody listens. */
   media(source: MediaSource): Readable<MediaState>;
-  /** A picture without its place and camera, with a thumbnail; undefined when it cannot be read. */
-  preparePicture(file: File): Promise<Extract<OutboxContent, { kind: "picture" }> | undefined>;
+  /** Fetches again what could not be fetched. */
+  retryMedia(source: MediaSource): void;
+  /** A chosen file without its place and camera, with a thumbnail. Rejected with an Unfit. */
+  prepare(file: File, wish: Wish): Promise<OutgoingMedia>;
+  /** The largest file the server takes, in bytes; undefined as long as it has not said. */
+  uploadLimit(): Promise<number | undefined>;
   /** Loads older messages of a room into its timeline. */
   loadOlder(room: RoomId): Promise<void>;
   /** Says that everything up to this item has been seen. */

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { MemoryShelf } from "../testing/app.ts";
+import { mediaOf, MemoryShelf } from "../testing/app.ts";
 import { Refusal } from "./Homeserver.ts";
-import { Outbox } from "./Outbox.ts";
+import { Outbox, type UploadHooks } from "./Outbox.ts";
+import type { Uploaded } from "./media.ts";
 import type { OutboxEntry } from "./model.ts";
 
 /** A server whose answers the test gives one by one. */
@@ -14,6 +15,17 @@ class Server {
     this.tried.push(entry.content.kind === "text" ? entry.content.text : entry.content.name);
     return new Promise((yes, no) => this.#answers.push({ yes, no }));
   };
+
+  /** Uploads in the order of asking; the test ends them. */
+  readonly uploads: { name: string; hooks: UploadHooks; yes: (at: Uploaded) => void; no: (fault: unknown) => void }[] = [];
+
+  readonly upload = (entry: OutboxEntry, hooks: UploadHooks): Promise<Uploaded> =>
+    new Promise((yes, no) => {
+      this.uploads.push({ name: entry.content.kind === "media" ? entry.content.name : "", hooks, yes, no });
+      hooks.signal.addEventListener("abort", () => {
+        no(new DOMException("", "AbortError"));
+      });
+    });
 
   async accept(event: string): Promise<void> {
     this.#answers.shift()?.yes(event);
@@ -39,6 +51,7 @@ describe("Outbox", () => {
     new Outbox({
       shelf,
       deliver: server.deliver,
+      upload: server.upload,
       there: (_room, event) => seen.has(event),
       now: () => 1000,
       newTxn: () => `t${String(++txns)}`,
@@ -197,5 +210,76 @@ describe("Outbox", () => {
     expect(outbox.snapshot).toHaveLength(1);
     await outbox.settleRoom("!a");
     expect(outbox.snapshot).toHaveLength(0);
+  });
+
+  const film = mediaOf(new File(["x"], "gait.mp4"));
+  const there: Uploaded = { blob: "mxc://s/1", thumbnail: undefined };
+
+  it("puts files on the server first, tells how far they are, and lets words pass meanwhile", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", film);
+    await outbox.enqueue("!a", { kind: "text", text: "see the film" });
+    expect(server.tried).toEqual(["see the film"]);
+    server.uploads[0]?.hooks.onProgress(0.5);
+    expect([...outbox.progress.snapshot]).toEqual([["t1", 0.5]]);
+    server.uploads[0]?.yes(there);
+    await settled();
+    expect(shelf.kept.get("t1")).toMatchObject({ state: "waiting", uploaded: there });
+    expect(outbox.progress.snapshot.size).toBe(0);
+    await server.accept("$text");
+    expect(server.tried).toEqual(["see the film", "gait.mp4"]);
+    await server.accept("$film");
+    expect(states(outbox)).toEqual(["sent", "sent"]);
+  });
+
+  it("stops an upload and keeps nothing of it, and goes on with the next", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", film);
+    await outbox.enqueue("!a", mediaOf(new File(["y"], "second.mp4")));
+    await outbox.discard("t1");
+    await settled();
+    expect([outbox.snapshot.map((entry) => entry.txn), [...shelf.kept.keys()]]).toEqual([["t2"], ["t2"]]);
+    expect(server.uploads.map((upload) => upload.name)).toEqual(["gait.mp4", "second.mp4"]);
+    expect(outbox.progress.snapshot.has("t1")).toBe(false);
+  });
+
+  it("never uploads twice what an earlier run has uploaded", async () => {
+    const first = make();
+    await first.start();
+    await first.enqueue("!a", film);
+    server.uploads[0]?.yes(there);
+    await settled();
+    first.stop();
+    const second = make();
+    await second.start();
+    expect(server.uploads).toHaveLength(1);
+    expect(second.snapshot).toMatchObject([{ txn: "t1", state: "sending", uploaded: there }]);
+  });
+
+  it("begins an upload again that was cut off, also by the end of the page", async () => {
+    const first = make();
+    await first.start();
+    await first.enqueue("!a", film);
+    server.uploads[0]?.no(new Refusal("unreachable", "away"));
+    await settled();
+    expect(states(first)).toEqual(["waiting"]);
+    first.flush();
+    await settled();
+    first.stop();
+    await settled();
+    expect(shelf.kept.get("t1")?.state).not.toBe("failed");
+    await make().start();
+    expect(server.uploads.map((upload) => upload.name)).toEqual(["gait.mp4", "gait.mp4", "gait.mp4"]);
+  });
+
+  it("says why a file was not taken", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", film);
+    server.uploads[0]?.no(new Refusal("tooLarge", "413"));
+    await settled();
+    expect(outbox.snapshot).toMatchObject([{ state: "failed", fault: "tooLarge" }]);
   });
 });

@@ -1,5 +1,6 @@
 import { Refusal } from "./Homeserver.ts";
 import { Store, type Readable } from "./Store.ts";
+import type { Uploaded } from "./media.ts";
 import type { OutboxContent, OutboxEntry, RoomId } from "./model.ts";
 
 /** Where waiting messages survive a reload, sealed. */
@@ -13,9 +14,19 @@ export interface OutboxShelf {
 /** Sends one message and answers with the server's event id; sending a transaction again yields the same id. */
 export type Deliver = (entry: OutboxEntry) => Promise<string>;
 
+export interface UploadHooks {
+  /** Hears from 0 to 1 how much is there. */
+  readonly onProgress: (part: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Puts the files of a message on the server. Done again it leaves a second copy there, which nobody is told of. */
+export type Upload = (entry: OutboxEntry, hooks: UploadHooks) => Promise<Uploaded>;
+
 export interface OutboxOptions {
   readonly shelf: OutboxShelf;
   readonly deliver: Deliver;
+  readonly upload: Upload;
   /** Does the room's timeline hold this event now? */
   readonly there: (room: RoomId, event: string) => boolean;
   readonly now: () => number;
@@ -27,16 +38,23 @@ export interface OutboxOptions {
 const firstPause = 1_000;
 const longestPause = 30_000;
 
+/** Uploads take turns of their own, so that a word need not wait for a film before it. */
+const uploads = "uploads";
+type Lane = RoomId | typeof uploads;
+
 /**
  * Messages on their way to the server: kept before they are shown, sent one after the other in each room, again and
- * again until the server has answered. Only the server's acknowledgement makes one "sent"; it leaves the outbox when
- * it has been seen in the timeline.
+ * again until the server has answered. Files go up first, and where they are is kept before the message goes. Only the
+ * server's acknowledgement makes one "sent"; it leaves the outbox when it has been seen in the timeline.
  */
 export class Outbox implements Readable<readonly OutboxEntry[]> {
   readonly #options: OutboxOptions;
   readonly #entries = new Store<readonly OutboxEntry[]>([]);
-  readonly #busy = new Set<RoomId>();
-  readonly #pauses = new Map<RoomId, () => void>();
+  /** How much of each running upload is there, by transaction. */
+  readonly progress = new Store<ReadonlyMap<string, number>>(new Map());
+  readonly #running = new Map<string, AbortController>();
+  readonly #busy = new Set<Lane>();
+  readonly #pauses = new Map<Lane, () => void>();
   #open = false;
 
   constructor(options: OutboxOptions) {
@@ -67,14 +85,15 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     this.#open = false;
     for (const cancel of this.#pauses.values()) cancel();
     this.#pauses.clear();
+    for (const upload of this.#running.values()) upload.abort();
   }
 
-  async enqueue(room: RoomId, content: OutboxContent): Promise<void> {
+  async enqueue(room: RoomId, content: OutboxContent, uploaded?: Uploaded): Promise<void> {
     const { shelf, now, newTxn } = this.#options;
-    const entry: OutboxEntry = { txn: newTxn(), room, at: now(), content, state: "waiting", event: undefined };
+    const entry: OutboxEntry = { txn: newTxn(), room, at: now(), content, state: "waiting", event: undefined, uploaded };
     await shelf.put(entry);
     this.#entries.update((entries) => [...entries, entry]);
-    void this.#work(room);
+    void this.#work(laneOf(entry));
   }
 
   /** The timeline of a room was cut: what was sent is somewhere in its history. */
@@ -87,7 +106,7 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   flush(): void {
     for (const cancel of this.#pauses.values()) cancel();
     this.#pauses.clear();
-    for (const room of new Set(this.snapshot.map((entry) => entry.room))) void this.#work(room);
+    for (const lane of new Set(this.snapshot.map(laneOf))) void this.#work(lane);
   }
 
   async retry(txn: string): Promise<void> {
@@ -95,14 +114,17 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     if (entry?.state !== "failed") return;
     // The server refused the first one for good, so a new transaction cannot double it.
     await this.#drop(txn);
-    await this.enqueue(entry.room, entry.content);
+    await this.enqueue(entry.room, entry.content, entry.uploaded);
   }
 
-  /** Forgets a message that was not sent. One that is being sent or was sent stays. */
+  /** Forgets a message that was not sent, also while its files go up. One that is being sent or was sent stays. */
   async discard(txn: string): Promise<void> {
     const entry = this.#find(txn);
-    if (entry === undefined || entry.state === "sending" || entry.state === "sent") return;
-    await this.#drop(txn);
+    const upload = this.#running.get(txn);
+    if (entry === undefined || entry.state === "sent" || (entry.state === "sending" && upload === undefined)) return;
+    const dropped = this.#drop(txn);
+    upload?.abort();
+    await dropped;
   }
 
   /** Lets go of what the timelines hold by now: the outbox no longer needs to show it. */
@@ -118,21 +140,26 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
 
   async #keep(entry: OutboxEntry): Promise<void> {
     await this.#options.shelf.put(entry);
+    if (this.#find(entry.txn) === undefined) return this.#options.shelf.remove(entry.txn); // thrown away meanwhile
+    this.#show(entry);
+  }
+
+  #show(entry: OutboxEntry): void {
     this.#entries.update((entries) => entries.map((old) => (old.txn === entry.txn ? entry : old)));
   }
 
   async #drop(txn: string): Promise<void> {
-    await this.#options.shelf.remove(txn);
     this.#entries.update((entries) => entries.filter((entry) => entry.txn !== txn));
+    await this.#options.shelf.remove(txn);
   }
 
-  async #work(room: RoomId): Promise<void> {
-    if (!this.#open || this.#busy.has(room) || this.#pauses.has(room)) return;
-    this.#busy.add(room);
+  async #work(lane: Lane): Promise<void> {
+    if (!this.#open || this.#busy.has(lane) || this.#pauses.has(lane)) return;
+    this.#busy.add(lane);
     try {
       let pause = firstPause;
       for (;;) {
-        const next = this.snapshot.find((entry) => entry.room === room && entry.state === "waiting");
+        const next = this.snapshot.find((entry) => entry.state === "waiting" && laneOf(entry) === lane);
         if (next === undefined || !this.#open) return;
         const fault = await this.#attempt(next);
         if (fault === undefined) {
@@ -140,40 +167,66 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
           continue;
         }
         if (fault === "refused") continue;
-        await this.#wait(room, fault.wait ?? pause);
+        await this.#wait(lane, fault.wait ?? pause);
         pause = Math.min(pause * 2, longestPause);
       }
     } finally {
-      this.#busy.delete(room);
+      this.#busy.delete(lane);
     }
   }
 
   /** One try. `refused` when the server will never take it, a Refusal when it may later. */
   async #attempt(entry: OutboxEntry): Promise<undefined | "refused" | Refusal> {
-    this.#entries.update((entries) => entries.map((old) => (old.txn === entry.txn ? { ...old, state: "sending" } : old)));
+    this.#show({ ...entry, state: "sending" });
     try {
-      const event = await this.#options.deliver(entry);
-      await this.#keep({ ...entry, state: "sent", event });
+      if (laneOf(entry) === uploads) await this.#upload(entry);
+      else await this.#keep({ ...entry, state: "sent", event: await this.#options.deliver(entry) });
       await this.settle(); // the timeline may have been faster than the answer
       return undefined;
     } catch (fault) {
+      if (this.#find(entry.txn) === undefined) return undefined; // thrown away while it went up
       const refusal = fault instanceof Refusal ? fault : new Refusal("other", String(fault));
-      const passing = refusal.reason === "unreachable" || refusal.reason === "limited";
-      await this.#keep({ ...entry, state: passing ? "waiting" : "failed" });
+      const passing = refusal.reason === "unreachable" || refusal.reason === "limited" || !this.#open;
+      await this.#keep({ ...entry, state: passing ? "waiting" : "failed", fault: passing ? undefined : refusal.reason });
       return passing ? refusal : "refused";
     }
   }
 
-  #wait(room: RoomId, ms: number): Promise<void> {
+  /** Puts an entry's files on the server; the message itself then waits for its turn in the room. */
+  async #upload(entry: OutboxEntry): Promise<void> {
+    const { txn } = entry;
+    const stop = new AbortController();
+    const onProgress = (part: number): void => {
+      this.progress.update((now) => new Map(now).set(txn, part));
+    };
+    this.#running.set(txn, stop);
+    onProgress(0);
+    try {
+      const uploaded = await this.#options.upload(entry, { onProgress, signal: stop.signal });
+      this.#running.delete(txn); // from here on the message may be on its way
+      await this.#keep({ ...entry, state: "waiting", uploaded });
+    } finally {
+      this.#running.delete(txn);
+      this.progress.update((now) => new Map([...now].filter(([other]) => other !== txn)));
+    }
+    void this.#work(entry.room);
+  }
+
+  #wait(lane: Lane, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const end = this.#options.later(ms, () => {
-        this.#pauses.delete(room);
+        this.#pauses.delete(lane);
         resolve();
       });
-      this.#pauses.set(room, () => {
+      this.#pauses.set(lane, () => {
         end();
         resolve();
       });
     });
   }
+}
+
+/** Whose turn an entry waits for next. */
+function laneOf({ room, content, uploaded }: OutboxEntry): Lane {
+  return content.kind === "media" && uploaded === undefined ? uploads : room;
 }

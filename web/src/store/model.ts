@@ -1,5 +1,10 @@
 // What the app knows about, in its own words. Everything here is immutable.
 
+import type { RefusalReason } from "./Homeserver.ts";
+import type { MediaBody, MediaSource, OutgoingMedia, Uploaded } from "./media.ts";
+
+export type { EncryptedFile, MediaSource } from "./media.ts";
+
 export type UserId = string;
 export type RoomId = string;
 
@@ -60,34 +65,9 @@ export interface Space {
   readonly rooms: readonly RoomId[];
 }
 
-/** A file on the server; `file` holds the keys when it is encrypted. */
-export interface MediaSource {
-  readonly url: string;
-  readonly type: string;
-  readonly size: number | undefined;
-  readonly file: EncryptedFile | undefined;
-}
-
-/** EncryptedFile v2 of the Matrix specification, "Sending encrypted attachments". */
-export interface EncryptedFile {
-  readonly v: "v2";
-  readonly url: string;
-  readonly key: { readonly kty: "oct"; readonly alg: "A256CTR"; readonly ext: true; readonly k: string; readonly key_ops: readonly string[] };
-  readonly iv: string;
-  readonly hashes: { readonly sha256: string };
-}
-
 export type MessageBody =
   | { readonly kind: "text"; readonly text: string }
-  | {
-      readonly kind: "picture";
-      readonly name: string;
-      readonly source: MediaSource;
-      readonly thumbnail: MediaSource | undefined;
-      readonly width: number;
-      readonly height: number;
-    }
-  | { readonly kind: "file"; readonly name: string; readonly source: MediaSource }
+  | MediaBody
   /** `arriving`: the key is on its way. `before`: sent before this device existed. `withheld`: the sender chose not to share it. */
   | { readonly kind: "waiting"; readonly reason: "arriving" | "before" | "withheld" }
   | { readonly kind: "removed" };
@@ -147,20 +127,13 @@ export interface OutboxEntry {
   readonly state: "waiting" | "sending" | "sent" | "failed";
   /** The server's id, once it has acknowledged the message. */
   readonly event: string | undefined;
+  /** Its files are on the server already. */
+  readonly uploaded?: Uploaded | undefined;
+  /** Why it failed. */
+  readonly fault?: RefusalReason | undefined;
 }
 
-export type OutboxContent =
-  | { readonly kind: "text"; readonly text: string }
-  | {
-      readonly kind: "picture";
-      readonly name: string;
-      readonly picture: Blob;
-      readonly thumbnail: Blob | undefined;
-      readonly width: number;
-      readonly height: number;
-      readonly thumbnailWidth: number;
-      readonly thumbnailHeight: number;
-    };
+export type OutboxContent = { readonly kind: "text"; readonly text: string } | OutgoingMedia;
 
 /** Is the server there? `offline` is the device's own network, `unreachable` the server. */
 export type Connection = "connecting" | "online" | "offline" | "unreachable";

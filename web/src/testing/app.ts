@@ -1,12 +1,13 @@
 import type { App } from "../store/App.ts";
 import { Drafts } from "../store/Drafts.ts";
-import { Refusal, type Homeserver, type MediaState } from "../store/Homeserver.ts";
+import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { Member, PublicRoom, RoomDetails, Rooms } from "../store/Rooms.ts";
 import { Notices } from "../store/Notices.ts";
 import { Outbox, type Deliver, type OutboxShelf } from "../store/Outbox.ts";
 import { Preferences } from "../store/Preferences.ts";
 import { Route } from "../store/Route.ts";
 import { Store } from "../store/Store.ts";
+import { Unfit, type MediaState, type OutgoingMedia } from "../store/media.ts";
 import type { Connection, Demo, OutboxEntry, Overlay, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
 
 /** An App whose stores a test fills by hand and which writes down what the screens ask of the server. */
@@ -104,6 +105,11 @@ export function timelineOf(room: string, change: Partial<Timeline> = {}): Timeli
   return { room, items: [], marks: [], typing: [], others: [], history: "start", ...change };
 }
 
+export function mediaOf(file: File, change: Partial<OutgoingMedia> = {}): OutgoingMedia {
+  const as = file.type.startsWith("image/") ? "picture" : "file";
+  return { kind: "media", as, name: file.name, caption: "", blob: file, width: 4, height: 3, duration: undefined, waveform: [], blurhash: undefined, thumbnail: undefined, thumbnailWidth: 0, thumbnailHeight: 0, ...change };
+}
+
 export function testApp(deliver: Deliver = () => new Promise(() => undefined), path = "/", now: () => number = () => 0): TestApp {
   const asked: string[] = [];
   const timelines = new Map<string, Store<Timeline>>();
@@ -117,12 +123,10 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     rooms: testRooms(ask, () => app),
     timeline: (room) => timelines.get(room),
     media: () => new Store<MediaState>({ state: "failed" }),
-    preparePicture: (file) =>
-      Promise.resolve(
-        file.type.startsWith("image/")
-          ? { kind: "picture", name: file.name, picture: file, thumbnail: undefined, width: 4, height: 3, thumbnailWidth: 0, thumbnailHeight: 0 }
-          : undefined,
-      ),
+    retryMedia: () => undefined,
+    prepare: (file, wish) =>
+      file.type.startsWith("image/") || wish.as !== "media" ? Promise.resolve(mediaOf(file, { caption: wish.caption })) : Promise.reject(new Unfit("unreadable")),
+    uploadLimit: () => Promise.resolve(undefined),
     loadOlder: (room) => ask(`older ${room}`),
     markRead: (room, item) => ask(`read ${room} ${item}`),
     typing: (room, yes) => {
@@ -149,6 +153,7 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     outbox: new Outbox({
       shelf: new MemoryShelf(),
       deliver,
+      upload: () => Promise.resolve({ blob: "mxc://demo.example/1", thumbnail: undefined }),
       there: (room, event) => timelines.get(room)?.snapshot.items.some((item) => item.id === event) === true,
       now,
       newTxn: () => `txn${String(++txn)}`,

@@ -144,6 +144,12 @@ function lastWord(kind: Exclude<LastLine["kind"], "none" | "decrypting" | "text"
       return "inbox.picture";
     case "file":
       return "inbox.file";
+    case "video":
+      return "inbox.video";
+    case "audio":
+      return "inbox.audio";
+    case "voice":
+      return "inbox.voice";
     case "waiting":
       return "inbox.waiting";
     case "removed":

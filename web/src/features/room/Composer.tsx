@@ -84,7 +84,7 @@ export function Composer({ model }: { readonly model: ComposerViewModel }): Reac
 function Attached({ now, model }: { readonly now: ComposerSnapshot; readonly model: ComposerViewModel }): ReactNode {
   const { t } = useWords();
   const { draft, picking } = now;
-  const url = useBlobUrl(draft.picture?.thumbnail ?? draft.picture?.picture);
+  const url = useBlobUrl(draft.picture?.thumbnail ?? draft.picture?.blob);
   if (picking === "preparing") {
     return (
       <p className={styles["attached"]} role="status">

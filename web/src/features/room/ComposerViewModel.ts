@@ -1,6 +1,7 @@
 import type { App } from "../../store/App.ts";
 import type { Draft } from "../../store/Drafts.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
+import { Unfit } from "../../store/media.ts";
 import type { RoomId } from "../../store/model.ts";
 
 export interface ComposerSnapshot {
@@ -41,9 +42,14 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
 
   readonly attach = async (file: File): Promise<void> => {
     this.#picking.set("preparing");
-    const picture = await this.#app.homeserver.preparePicture(file);
-    this.#picking.set(picture === undefined ? "unreadable" : "no");
-    if (picture !== undefined) this.#keep({ ...this.#draft.snapshot, picture });
+    try {
+      const picture = await this.#app.homeserver.prepare(file, { as: "media", size: "normal", caption: "" });
+      this.#picking.set("no");
+      this.#keep({ ...this.#draft.snapshot, picture });
+    } catch (fault) {
+      if (!(fault instanceof Unfit)) throw fault;
+      this.#picking.set("unreadable");
+    }
   };
 
   readonly unattach = (): void => {

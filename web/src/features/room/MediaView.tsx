@@ -1,8 +1,7 @@
 import { type CSSProperties, type ReactNode, useEffect, useMemo, useState } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import type { MediaState } from "../../store/Homeserver.ts";
-import type { MediaSource, MessageBody } from "../../store/model.ts";
+import type { MediaBody, MediaSource, MediaState } from "../../store/media.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";
@@ -22,7 +21,7 @@ function place(width: number, height: number): CSSProperties {
   return { width: `${String(Math.max(96, Math.round(shown)))}px`, aspectRatio: known ? `${String(width)} / ${String(height)}` : "4 / 3" };
 }
 
-export function PictureView({ body }: { readonly body: Extract<MessageBody, { kind: "picture" }> }): ReactNode {
+export function PictureView({ body }: { readonly body: MediaBody }): ReactNode {
   const { t } = useWords();
   const [open, setOpen] = useState(false);
   const media = useMedia(body.thumbnail ?? body.source);
@@ -53,7 +52,7 @@ export function PictureView({ body }: { readonly body: Extract<MessageBody, { ki
   );
 }
 
-function Lightbox({ body, onClose }: { readonly body: Extract<MessageBody, { kind: "picture" }>; readonly onClose: () => void }): ReactNode {
+function Lightbox({ body, onClose }: { readonly body: MediaBody; readonly onClose: () => void }): ReactNode {
   const { t } = useWords();
   const media = useMedia(body.source);
   return (
@@ -93,7 +92,7 @@ export function useBlobUrl(blob: Blob | undefined): string | undefined {
   return url;
 }
 
-export function FileView({ body }: { readonly body: Extract<MessageBody, { kind: "file" }> }): ReactNode {
+export function FileView({ body }: { readonly body: MediaBody }): ReactNode {
   const [asked, setAsked] = useState(false);
   const { t } = useWords();
   if (asked) return <Download body={body} />;
@@ -110,7 +109,7 @@ export function FileView({ body }: { readonly body: Extract<MessageBody, { kind:
   );
 }
 
-function Download({ body }: { readonly body: Extract<MessageBody, { kind: "file" }> }): ReactNode {
+function Download({ body }: { readonly body: MediaBody }): ReactNode {
   const { t } = useWords();
   const media = useMedia(body.source);
   const size = body.source.size;

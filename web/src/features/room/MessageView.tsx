@@ -59,6 +59,9 @@ function Body({ body }: { readonly body: RowBody }): ReactNode {
     case "sendingPicture":
       return <SendingPicture picture={body.picture} name={body.name} width={body.width} height={body.height} />;
     case "file":
+    case "video":
+    case "audio":
+    case "voice":
       return <FileView body={body} />;
     case "removed":
       return <p className={styles["aside"]}>{t("message.removed")}</p>;

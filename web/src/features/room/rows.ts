@@ -82,7 +82,7 @@ function pendingRow(entry: OutboxEntry, me: Person): MessageRow {
   const body: RowBody =
     content.kind === "text"
       ? { kind: "text", text: content.text }
-      : { kind: "sendingPicture", picture: content.thumbnail ?? content.picture, name: content.name, width: content.width, height: content.height };
+      : { kind: "sendingPicture", picture: content.thumbnail ?? content.blob, name: content.name, width: content.width, height: content.height };
   const status: Status = state === "failed" ? { kind: "failed", txn } : { kind: state };
   return { kind: "message", key: txn, at: entry.at, own: true, sender: me, body, edited: false, first: true, last: true, status };
 }
