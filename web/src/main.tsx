@@ -11,6 +11,7 @@ import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";
 import { Store } from "./store/Store.ts";
 import type { Overlay } from "./store/model.ts";
+import { followAppearance } from "./styles/appearance.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 
@@ -52,14 +53,7 @@ const app: App = {
   now: Date.now,
 };
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-function applyTheme(): void {
-  const { theme } = app.preferences.snapshot;
-  document.documentElement.dataset["theme"] = theme === "system" ? (dark.matches ? "dark" : "light") : theme;
-}
-applyTheme();
-dark.addEventListener("change", applyTheme);
-app.preferences.subscribe(applyTheme);
+followAppearance(app.preferences, document);
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

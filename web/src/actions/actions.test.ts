@@ -58,6 +58,6 @@ describe("perform", () => {
   it("offers nothing to somebody who is not signed in", () => {
     const app = testApp();
     app.session.set({ phase: "signedOut", ended: false });
-    expect(commands.filter((action) => can(app, action, undefined)).every((action) => /^(prefer|shortcuts)/.test(action.id))).toBe(true);
+    expect(commands.filter((action) => can(app, action, undefined)).every((action) => /^(prefer|text|shortcuts)/.test(action.id))).toBe(true);
   });
 });

@@ -3,8 +3,15 @@ import type { Language } from "./model.ts";
 
 export type Theme = "system" | "light" | "dark";
 
+/** Percent of the size that the browser is set to. */
+export const textSizes = ["100", "125", "150", "200"] as const;
+export type TextSize = (typeof textSizes)[number];
+
 export interface Preference {
   readonly theme: Theme;
+  /** `system` has more contrast when the device asks for it. */
+  readonly contrast: "system" | "more";
+  readonly text: TextSize;
   readonly language: "system" | Language;
 }
 
@@ -16,6 +23,8 @@ export interface Memory {
 
 const choices: { readonly [K in keyof Preference]: readonly Preference[K][] } = {
   theme: ["system", "light", "dark"],
+  contrast: ["system", "more"],
+  text: textSizes,
   language: ["system", "en", "de", "ar", "pseudo"],
 };
 
@@ -26,7 +35,7 @@ export class Preferences implements Readable<Preference> {
 
   constructor(memory: Memory) {
     this.#memory = memory;
-    this.#now = new Store<Preference>({ theme: this.#kept("theme"), language: this.#kept("language") });
+    this.#now = new Store<Preference>({ theme: this.#kept("theme"), contrast: this.#kept("contrast"), text: this.#kept("text"), language: this.#kept("language") });
   }
 
   get snapshot(): Preference {

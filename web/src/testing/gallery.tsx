@@ -9,7 +9,7 @@ import "../styles/tokens.css";
 import { anna, ben, chiara, roomOf, testApp, timelineOf } from "./app.ts";
 import { speak } from "./words.ts";
 
-// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|people|me|elsewhere|broken&theme=dark&language=ar
+// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|people|me|elsewhere|broken&theme=dark&contrast=more&text=200&language=ar
 
 const now = Date.now();
 const minute = 60_000;
@@ -75,7 +75,10 @@ if (screen === "opening") app.session.set({ phase: "opening", me: anna });
 if (screen === "opening") app.rooms.set([]);
 if (screen === "group") app.connection.set("unreachable");
 if (screen === "room") void app.outbox.start().then(() => app.outbox.enqueue("!ben", { kind: "text", text: "Yes please, and tell me at once if it rises." }));
-document.documentElement.dataset["theme"] = query.get("theme") ?? "light";
+const { dataset } = document.documentElement;
+dataset["theme"] = query.get("theme") ?? "light";
+dataset["contrast"] = query.get("contrast") ?? "";
+dataset["text"] = query.get("text") ?? "100";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("gallery.html has no #root");
