@@ -71,6 +71,7 @@ func (a *API) Routes() []rest.Route {
 		a.relationsRoutes(),
 		a.publicRoomsRoutes(),
 		a.syncRoutes(),
+		a.slidingSyncRoutes(),
 		a.receiptsRoutes(),
 		a.typingRoutes(),
 		a.presenceRoutes(),

@@ -95,7 +95,7 @@ func newWard(t *testing.T) *ward {
 		}
 		return access.Who{User: id.UserID("@" + token + ":test"), Device: id.DeviceID(strings.ToUpper(token)), Token: 1}, nil
 	}})
-	for _, routes := range [][]rest.Route{w.api.syncRoutes(), w.api.receiptsRoutes(), w.api.typingRoutes(), w.api.presenceRoutes(),
+	for _, routes := range [][]rest.Route{w.api.syncRoutes(), w.api.slidingSyncRoutes(), w.api.receiptsRoutes(), w.api.typingRoutes(), w.api.presenceRoutes(),
 		w.api.toDeviceRoutes(), w.api.pushRulesRoutes(), w.api.pushersRoutes(), w.api.notificationsRoutes(), w.api.accountDataRoutes(),
 		w.api.publicRoomsRoutes(), w.api.roomStateRoutes(), w.api.roomsRoutes(), w.api.membershipRoutes(), w.api.sendRoutes(), w.api.filtersRoutes()} {
 		server.Add(routes...)

@@ -54,6 +54,8 @@ type Feed struct {
 	boot     string
 	filters  *lru.Cache[filterKey, *filter]
 	devices  *lru.Cache[deviceKey, *deviceMemory]
+	conns    *lru.Cache[connKey, *connection] // of sliding sync
+	slides   atomic.Uint64                    // answers of sliding sync, which it numbers
 	// pushEvents are the newest events as push rules look at them.
 	pushEvents *lru.Cache[*room.Event, *push.Event]
 
@@ -110,13 +112,17 @@ func New(o Options) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make device memory: %w", err)
 	}
+	conns, err := lru.New[connKey, *connection](slideConns)
+	if err != nil {
+		return nil, fmt.Errorf("make connection memory: %w", err)
+	}
 	pushEvents, err := lru.New[*room.Event, *push.Event](2048)
 	if err != nil {
 		return nil, fmt.Errorf("make event cache: %w", err)
 	}
 	f := &Feed{
 		pushEvents: pushEvents, db: o.DB, seal: o.Seal, server: o.ServerName, account: o.Account, counts: o.Counts,
-		clock: o.Clock, log: o.Log.With("pkg", "feed"), boot: newBoot(), filters: filters, devices: devices,
+		clock: o.Clock, log: o.Log.With("pkg", "feed"), boot: newBoot(), filters: filters, devices: devices, conns: conns,
 		people: make(map[id.UserID]*person), places: make(map[id.RoomID]*place), maxP: o.People,
 		txns: make(map[mailTxn]chan struct{}), typing: make(map[id.RoomID]*typing), soon: make(map[id.RoomID]bool),
 		histories: make(map[id.RoomID]*history),

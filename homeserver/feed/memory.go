@@ -71,6 +71,13 @@ func (m *deviceMemory) sent(next string, members []uint64, mailed int64) {
 	m.mu.Unlock()
 }
 
+// mailed notes that messages up to a position were sent to the device.
+func (m *deviceMemory) mailed(upTo int64) {
+	m.mu.Lock()
+	m.mailSent = max(m.mailSent, upTo)
+	m.mu.Unlock()
+}
+
 // has reports whether the device has got a member event.
 func (m *deviceMemory) has(member uint64) bool {
 	m.mu.Lock()

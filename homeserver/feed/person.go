@@ -40,7 +40,9 @@ type person struct {
 	rules   *push.Set
 	ignored map[id.UserID]bool // nil: not read yet
 	unread  map[id.RoomID]*unread
-	stale   bool // rules or ignored were changed while they were read
+	stale   bool    // rules or ignored were changed while they were read
+	labels  *labels // nil: not read yet
+	changes int     // of what labels are made of
 }
 
 // person returns the state of somebody, loaded if need be.
@@ -178,6 +180,13 @@ func (f *Feed) drop(p *person) {
 
 // forget drops what was made of account data that changed.
 func (p *person) forget(c Change) {
+	if c.Key == "m.direct" || c.Key == "m.tag" {
+		p.mu.Lock()
+		p.labels = nil
+		p.changes++
+		p.mu.Unlock()
+		return
+	}
 	if c.Room != "" || (c.Key != "m.push_rules" && c.Key != "m.ignored_user_list") {
 		return
 	}

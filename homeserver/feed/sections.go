@@ -101,7 +101,7 @@ func appendDatum(dst []byte, d AccountDatum) []byte {
 // toDevice writes the messages to the device, at most a page; the token then says how far it got.
 func (a *answer) toDevice(ctx context.Context) error {
 	after := a.call.since.toDevice
-	mail, last, err := a.f.mailFor(ctx, a.p, a.call.who.Device, after, a.upTo)
+	mail, last, err := a.f.mailFor(ctx, a.p, a.call.who.Device, after, a.upTo, toDevicePage)
 	if err != nil {
 		return err
 	}
@@ -291,26 +291,27 @@ func (a *answer) keyCounts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("count keys: %w", err)
 	}
-	a.key("device_one_time_keys_count")
-	a.out = append(a.out, '{')
-	some := false
-	for algorithm, k := range n.OneTime {
-		if some {
-			a.out = append(a.out, ',')
-		}
-		some = true
-		a.out = appendKey(a.out, algorithm)
-		a.out = strconv.AppendInt(a.out, int64(k), 10)
+	if a.some {
+		a.out = append(a.out, ',')
 	}
-	a.out = append(a.out, `},"device_unused_fallback_key_types":[`...)
-	for i, t := range n.UnusedFallback {
-		if i > 0 {
-			a.out = append(a.out, ',')
-		}
-		a.out = appendString(a.out, t)
-	}
-	a.out = append(a.out, ']')
+	a.some = true
+	a.out = n.append(a.out)
 	return nil
+}
+
+// append writes the two members of an answer that are about a device's own keys.
+func (n DeviceCounts) append(dst []byte) []byte {
+	l := list{dst: append(dst, `"device_one_time_keys_count":{`...)}
+	for algorithm, k := range n.OneTime {
+		l.next()
+		l.dst = strconv.AppendInt(appendKey(l.dst, algorithm), int64(k), 10)
+	}
+	l = list{dst: append(l.dst, `},"device_unused_fallback_key_types":[`...)}
+	for _, t := range n.UnusedFallback {
+		l.next()
+		l.dst = appendString(l.dst, t)
+	}
+	return append(l.dst, ']')
 }
 
 // DeviceLists names the people whose devices changed between two sync tokens, and those with whom the person
@@ -348,6 +349,9 @@ func (f *Feed) DeviceLists(ctx context.Context, user id.UserID, from, to string)
 
 // membersMoved notes who came to and who left a room of the reader's.
 func (a *answer) membersMoved(ctx context.Context, s stay) error {
+	if s.Pos <= a.from && s.place.floor <= a.from && s.place.last.Load() <= a.from {
+		return nil
+	}
 	r, err := a.f.rooms.Get(ctx, s.Room)
 	if fault.Is(err, fault.NotFound) {
 		return nil // erased

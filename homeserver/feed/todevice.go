@@ -268,9 +268,9 @@ func (f *Feed) DeviceRemoved(tx *db.Tx, user id.UserID, device id.DeviceID) {
 	tx.After(func() { f.devices.Remove(deviceKey{user, device}) })
 }
 
-// mailFor returns the messages for a device after a position, at most one page, the position up to which
+// mailFor returns the messages for a device after a position, at most limit of them, and the position up to which
 // the device has then seen everything: before upTo when there are more.
-func (f *Feed) mailFor(ctx context.Context, p *person, device id.DeviceID, after, upTo int64) ([]json.RawMessage, int64, error) {
+func (f *Feed) mailFor(ctx context.Context, p *person, device id.DeviceID, after, upTo int64, limit int) ([]json.RawMessage, int64, error) {
 	f.mu.Lock()
 	known := after >= p.floor
 	newest := p.mail[device]
@@ -278,7 +278,7 @@ func (f *Feed) mailFor(ctx context.Context, p *person, device id.DeviceID, after
 	if known && newest <= after {
 		return nil, upTo, nil
 	}
-	mail, last, full, err := f.inbox(ctx, p.user, device, after, upTo, toDevicePage)
+	mail, last, full, err := f.inbox(ctx, p.user, device, after, upTo, limit)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -40,6 +40,7 @@ func parseToken(s string) (token, error) {
 	if !ok {
 		return token{}, errToken()
 	}
+	rest, _, _ = strings.Cut(rest, slideMark) // a position of sliding sync is a token with a number behind
 	parts := strings.Split(rest, "_")
 	if len(parts) > 4 {
 		return token{}, errToken()
