@@ -5,7 +5,7 @@ import { IconButton } from "../../ui/Button.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import styles from "./Composer.module.css";
 import type { ComposerSnapshot, ComposerViewModel } from "./ComposerViewModel.ts";
-import { useBlobUrl } from "./MediaView.tsx";
+import { useBlobUrl } from "../media/useMedia.ts";
 
 /** Where one writes. Enter sends, Shift+Enter begins a line; where there is no real keyboard Enter begins a line too. */
 export function Composer({ model }: { readonly model: ComposerViewModel }): ReactNode {

@@ -3,7 +3,8 @@ import { memo, type ReactNode } from "react";
 import { useWords } from "../../i18n/words.tsx";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Icon } from "../../ui/Icon.tsx";
-import { FileView, PictureView, SendingPicture } from "./MediaView.tsx";
+import { MediaView } from "../media/MediaView.tsx";
+import { SendingView } from "../media/SendingView.tsx";
 import styles from "./MessageView.module.css";
 import type { RoomViewModel } from "./RoomViewModel.ts";
 import type { MessageRow, RowBody, Status } from "./rows.ts";
@@ -55,14 +56,13 @@ function Body({ body }: { readonly body: RowBody }): ReactNode {
         </p>
       );
     case "picture":
-      return <PictureView body={body} />;
-    case "sendingPicture":
-      return <SendingPicture picture={body.picture} name={body.name} width={body.width} height={body.height} />;
-    case "file":
     case "video":
     case "audio":
     case "voice":
-      return <FileView body={body} />;
+    case "file":
+      return <MediaView body={body} />;
+    case "sending":
+      return <SendingView txn={body.txn} media={body.media} fault={body.fault} />;
     case "removed":
       return <p className={styles["aside"]}>{t("message.removed")}</p>;
     case "waiting":

@@ -1,3 +1,4 @@
+import type { OutgoingMedia } from "../../store/media.ts";
 import type { MessageBody, MessageItem, Note, OutboxEntry, Person, ReadMark, Timeline } from "../../store/model.ts";
 
 /** One line of a conversation as it is drawn. */
@@ -21,7 +22,7 @@ export interface MessageRow {
   readonly status: Status | undefined;
 }
 
-export type RowBody = MessageBody | { readonly kind: "sendingPicture"; readonly picture: Blob; readonly name: string; readonly width: number; readonly height: number };
+export type RowBody = MessageBody | { readonly kind: "sending"; readonly txn: string; readonly media: OutgoingMedia; readonly fault: string | undefined };
 
 export type Status =
   | { readonly kind: "waiting" | "sending" | "sent" }
@@ -82,7 +83,7 @@ function pendingRow(entry: OutboxEntry, me: Person): MessageRow {
   const body: RowBody =
     content.kind === "text"
       ? { kind: "text", text: content.text }
-      : { kind: "sendingPicture", picture: content.thumbnail ?? content.blob, name: content.name, width: content.width, height: content.height };
+      : { kind: "sending", txn, media: content, fault: entry.fault };
   const status: Status = state === "failed" ? { kind: "failed", txn } : { kind: state };
   return { kind: "message", key: txn, at: entry.at, own: true, sender: me, body, edited: false, first: true, last: true, status };
 }
@@ -133,7 +134,7 @@ function sameRow(a: Row, b: Row): boolean {
 }
 
 function sameBody(a: RowBody, b: RowBody): boolean {
-  if (a.kind === "sendingPicture" && b.kind === "sendingPicture") return a.picture === b.picture;
+  if (a.kind === "sending" && b.kind === "sending") return a.media === b.media && a.fault === b.fault;
   return a === b || (a.kind === "text" && b.kind === "text" && a.text === b.text);
 }
 
