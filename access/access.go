@@ -19,6 +19,10 @@ const (
 	UserOrGuest Rule = "user_or_guest"
 	// UserOrNobody: a token is optional, but one that is sent must be valid.
 	UserOrNobody Rule = "user_or_nobody"
+	// Acting: like User, but not an account that is suspended, which may only read, leave and put its own things in order.
+	Acting Rule = "acting"
+	// ActingOrGuest: like UserOrGuest, but not an account that is suspended.
+	ActingOrGuest Rule = "acting_or_guest"
 	// Locked: like User, and also an account that is locked (it may sign out).
 	Locked Rule = "locked"
 	// Admin: a signed-in administrator of this server.
@@ -30,7 +34,7 @@ const (
 // Valid reports whether r is one of the rules.
 func (r Rule) Valid() bool {
 	switch r {
-	case Public, User, UserOrGuest, UserOrNobody, Locked, Admin, SharedSecret:
+	case Public, User, UserOrGuest, UserOrNobody, Acting, ActingOrGuest, Locked, Admin, SharedSecret:
 		return true
 	}
 	return false
@@ -41,12 +45,13 @@ func (r Rule) Token() bool { return r != Public && r != SharedSecret }
 
 // Who is the caller of a request. The zero Who is nobody.
 type Who struct {
-	User   id.UserID
-	Device id.DeviceID
-	Token  int64 // row id of the access token; 0 for nobody
-	Guest  bool
-	Admin  bool
-	Locked bool // the account is locked: only what a Locked rule allows
+	User      id.UserID
+	Device    id.DeviceID
+	Token     int64 // row id of the access token; 0 for nobody
+	Guest     bool
+	Admin     bool
+	Locked    bool // the account is locked: only what a Locked rule allows
+	Suspended bool // the account is suspended: nothing that an Acting rule guards
 }
 
 // Nobody reports whether the request carried no token.
@@ -66,6 +71,8 @@ const (
 	NotAdmin
 	// IsLocked: the account is locked.
 	IsLocked
+	// IsSuspended: the account is suspended.
+	IsSuspended
 )
 
 // Decide says whether w satisfies r.
@@ -82,7 +89,9 @@ func (r Rule) Decide(w Who) Decision {
 		return IsLocked
 	case r == Admin && !w.Admin:
 		return NotAdmin
-	case w.Guest && r != UserOrGuest && r != UserOrNobody && r != Locked:
+	case w.Suspended && (r == Acting || r == ActingOrGuest):
+		return IsSuspended
+	case w.Guest && r != UserOrGuest && r != ActingOrGuest && r != UserOrNobody && r != Locked:
 		return NotGuest
 	}
 	return Allowed

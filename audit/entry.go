@@ -20,6 +20,7 @@ const (
 	Register       Act = "registered"
 	Deactivate     Act = "deactivated"
 	PasswordChange Act = "password changed"
+	TokenMade      Act = "token made" // a short-lived one; Target is what it is good for
 
 	RoomCreate Act = "room created"
 	Join       Act = "joined"
@@ -37,14 +38,15 @@ const (
 	FileRead      Act = "file read"
 
 	AccessRefused Act = "access refused"
+	Complaint     Act = "reported"           // Target is the event, the person or empty: the room
 	KeyChange     Act = "keys changed"       // a device's or a person's encryption keys
 	Admin         Act = "administrative act" // Target says which, and on whom
 	Erase         Act = "erased"             // Target is the person or the room
 )
 
 // Acts is every act there is.
-var Acts = []Act{SignIn, SignInFailed, SignOut, Register, Deactivate, PasswordChange, RoomCreate, Join, Leave, Invite, Kick,
-	Ban, Unban, Knock, RoomChange, MessageSend, MessageRedact, FileUpload, FileRead, AccessRefused, KeyChange, Admin, Erase}
+var Acts = []Act{SignIn, SignInFailed, SignOut, Register, Deactivate, PasswordChange, TokenMade, RoomCreate, Join, Leave, Invite, Kick,
+	Ban, Unban, Knock, RoomChange, MessageSend, MessageRedact, FileUpload, FileRead, AccessRefused, Complaint, KeyChange, Admin, Erase}
 
 var acts = func() map[Act]bool {
 	m := map[Act]bool{}

@@ -34,6 +34,12 @@ type Config struct {
 	TLSKey                   string        `key:"tls_key" default:"" doc:"PEM file with the private key for listen_https."`
 	AdminListen              string        `key:"admin_listen" default:"" doc:"Address and port for /metrics and /debug/pprof. Empty: off. Never reachable from outside the hospital's operations network."`
 	PublicURL                string        `key:"public_url" default:"" doc:"The address people and apps use, as https://chat.example.org. Empty: worked out from each request."`
+	SupportPage              string        `key:"support_page" default:"" doc:"Web page where people find help, published at /.well-known/matrix/support."`
+	SupportEmail             string        `key:"support_email" default:"" doc:"E-mail address of who looks after this server, published there too."`
+	SupportMatrixID          string        `key:"support_matrix_id" default:"" doc:"Matrix user id of who looks after this server, published there too."`
+	TURNURIs                 []string      `key:"turn_uris" default:"" doc:"Addresses of a TURN server for calls of other clients, as turn:turn.example.org:3478?transport=udp. Empty: none."`
+	TURNSecret               string        `key:"turn_secret" default:"" doc:"Secret that the TURN server shares (coturn: static-auth-secret)." secret:"all"`
+	TURNLifetime             time.Duration `key:"turn_lifetime" default:"24h" doc:"How long a password for the TURN server works."`
 	Registration             string        `key:"registration" default:"closed" allowed:"closed,open,shared_secret" doc:"Who may make an account: nobody, anybody, or only tools that know registration_shared_secret."`
 	RegistrationSharedSecret string        `key:"registration_shared_secret" default:"" doc:"Serves /_synapse/admin/v1/register for tools that hold this secret, also beside open registration." secret:"all"`
 	RateLimits               string        `key:"rate_limits" default:"on" allowed:"on,off" doc:"Limits on sign-ins, messages and requests per person and per address. Off is for tests only."`
@@ -262,6 +268,9 @@ func (c *Config) check() []error {
 	}
 	if c.Registration == "shared_secret" && c.RegistrationSharedSecret == "" {
 		bad("registration", c.Registration, "shared_secret only together with registration_shared_secret")
+	}
+	if len(c.TURNURIs) > 0 && c.TURNSecret == "" {
+		bad("turn_uris", strings.Join(c.TURNURIs, ", "), "only together with turn_secret")
 	}
 	if c.PasswordHashing == "fast" && (!Loopback(c.ListenHTTP) || !Loopback(c.ListenHTTPS)) {
 		bad("password_hashing", c.PasswordHashing, "fast only when listen_http and listen_https are loopback addresses")

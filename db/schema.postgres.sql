@@ -40,6 +40,16 @@ create table account_filters (
 	PRIMARY KEY (user_id, filter_id)
 );
 
+create table account_grants (
+	hash bytea not null,
+	kind text not null,
+	user_id text not null,
+	expires bigint not null,
+	PRIMARY KEY (hash)
+);
+
+CREATE INDEX account_grants_expires ON public.account_grants USING btree (expires);
+
 create table account_tokens (
 	token_id bigint not null,
 	access_hash bytea not null,
@@ -64,6 +74,7 @@ create table account_users (
 	guest bigint not null,
 	created bigint not null,
 	profile bytea,
+	suspended bigint not null default 0,
 	PRIMARY KEY (user_id)
 );
 

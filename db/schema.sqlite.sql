@@ -31,6 +31,15 @@ CREATE TABLE account_filters (
 	primary key (user_id, filter_id)
 ) strict;
 
+CREATE TABLE account_grants (
+	hash    blob  not null primary key,
+	kind    text   not null,
+	user_id text   not null,
+	expires integer not null
+) strict;
+
+CREATE INDEX account_grants_expires on account_grants (expires);
+
 CREATE TABLE account_tokens (
 	token_id     integer not null primary key,
 	access_hash  blob  not null unique,
@@ -51,7 +60,8 @@ CREATE TABLE account_users (
 	admin    integer not null,
 	guest    integer not null,
 	created  integer not null,
-	profile  blob
+	profile  blob,
+	suspended integer not null default 0
 ) strict;
 
 CREATE TABLE audit_checkpoint (

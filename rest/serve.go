@@ -177,6 +177,8 @@ func (s *Server) authenticate(r *Request) error {
 		return fault.New(fault.Forbidden, "Only administrators may do this.")
 	case access.IsLocked:
 		return fault.New(fault.UserLocked, "This account is locked.").With("soft_logout", true)
+	case access.IsSuspended:
+		return fault.New(fault.UserSuspended, "This account is suspended.")
 	case access.Allowed:
 	}
 	if s.o.Seen != nil && !r.Who.Nobody() {

@@ -284,7 +284,9 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 	api := &clientapi.API{
 		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
 		ServerName: c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
-		Log: s.log, Clock: s.clock,
+		Support: clientapi.Support{Page: c.SupportPage, Email: c.SupportEmail, MatrixID: id.UserID(c.SupportMatrixID)},
+		TURN:    clientapi.TURN{URIs: c.TURNURIs, Secret: c.TURNSecret, Lifetime: c.TURNLifetime},
+		Log:     s.log, Clock: s.clock,
 	}
 	r.Add(api.Routes()...)
 	r.Add(s.ownRoutes()...)

@@ -25,7 +25,7 @@ type visitor struct {
 
 func newVisitor(t testing.TB) *visitor {
 	t.Helper()
-	v := &visitor{server: Start(t, ""), me: nil}
+	v := &visitor{server: Start(t, "", "MYELIN_TURN_URIS=turn:turn.example.org", "MYELIN_TURN_SECRET=turn"), me: nil}
 	v.me = Register(t, v.server.URL, "alice")
 	bob := Register(t, v.server.URL, "bob")
 	room := Room(t, &mautrix.ReqCreateRoom{Preset: "public_chat", Name: "Ward"}, v.me, bob)

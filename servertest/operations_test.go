@@ -72,7 +72,7 @@ func TestOperations(t *testing.T) {
 				t.Errorf("%s: no request is known for it", name)
 			}
 			if c.last == last {
-				t.Run(name, func(t *testing.T) { w.walk(t, o, c, slices.Contains(missing, name)) })
+				t.Run(name, func(t *testing.T) { w.walk(t, o, c) })
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func (w *walk) request(t *testing.T, as, method, target, body string) *httptest.
 	return answer
 }
 
-func (w *walk) walk(t *testing.T, o operation, c opCase, missing bool) {
+func (w *walk) walk(t *testing.T, o operation, c opCase) {
 	if c.target == "" {
 		c.target = target(rest.Route{Path: o.path})
 	}
@@ -193,12 +193,6 @@ func (w *walk) walk(t *testing.T, o operation, c opCase, missing bool) {
 	}
 	if c.status == 0 {
 		c.status = http.StatusOK
-	}
-	if missing {
-		if answer := w.request(t, c.as, o.method, c.target, c.body); !strings.Contains(answer.Body.String(), "M_UNRECOGNIZED") && len(answer.Body.String()) > 2 {
-			t.Errorf("is here by now: %d %s", answer.Code, answer.Body)
-		}
-		return
 	}
 	w.walkCaller(t, o, c)
 	if c.code == "" {

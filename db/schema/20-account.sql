@@ -10,7 +10,8 @@ create table account_users (
 	admin    bigint not null,
 	guest    bigint not null,
 	created  bigint not null,             -- milliseconds
-	profile  bytea                        -- sealed JSON object
+	profile  bytea,                       -- sealed JSON object
+	suspended bigint not null default 0   -- 1: may read and leave, not write
 );
 
 create table account_devices (
@@ -35,6 +36,15 @@ create table account_tokens (
 	parent       bigint not null              -- token_id it was refreshed from, until this one is first used; 0: none
 );
 create index account_tokens_device on account_tokens (user_id, device_id);
+
+-- Short-lived tokens that are good for one thing.
+create table account_grants (
+	hash    bytea  not null primary key, -- SHA-256
+	kind    text   not null,             -- login: signs a device in, once; openid: tells another service who one is
+	user_id text   not null,
+	expires bigint not null              -- milliseconds
+);
+create index account_grants_expires on account_grants (expires);
 
 create table account_data (
 	user_id text  not null,

@@ -225,18 +225,18 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (access.Who, 
 func (a *Accounts) loadSession(ctx context.Context, hash [sha256.Size]byte) (*session, error) {
 	generation := a.sessions.generation.Load()
 	s := &session{hash: hash}
-	var parent, admin, guest int64
+	var parent, admin, guest, suspended int64
 	var state State
-	err := a.db.QueryRow(ctx, `select t.token_id, t.user_id, t.device_id, t.expires, t.parent, u.state, u.admin, u.guest
+	err := a.db.QueryRow(ctx, `select t.token_id, t.user_id, t.device_id, t.expires, t.parent, u.state, u.admin, u.guest, u.suspended
 		from account_tokens t join account_users u on u.user_id = t.user_id where t.access_hash = $1`, hash[:]).
-		Scan(&s.who.Token, &s.who.User, &s.who.Device, &s.expires, &parent, &state, &admin, &guest)
+		Scan(&s.who.Token, &s.who.User, &s.who.Device, &s.expires, &parent, &state, &admin, &guest, &suspended)
 	switch {
 	case errors.Is(err, sql.ErrNoRows), err == nil && state != Active && state != Locked:
 		return nil, fault.New(fault.UnknownToken, "The access token is not known.").With("soft_logout", false)
 	case err != nil:
 		return nil, fmt.Errorf("load session: %w", err)
 	}
-	s.who.Admin, s.who.Guest, s.who.Locked = admin != 0, guest != 0, state == Locked
+	s.who.Admin, s.who.Guest, s.who.Locked, s.who.Suspended = admin != 0, guest != 0, state == Locked, suspended != 0
 	if parent != 0 && (s.expires == 0 || a.now() < s.expires) {
 		if err := a.retire(ctx, s.who, parent); err != nil {
 			return nil, err

@@ -33,7 +33,9 @@ type User struct {
 	State    State
 	Admin    bool
 	Guest    bool
-	Created  int64 // milliseconds
+	// Suspended: may read, leave and put their own things in order, and do nothing to others.
+	Suspended bool
+	Created   int64 // milliseconds
 }
 
 // Gone reports whether the account was deactivated.
@@ -113,15 +115,15 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (Session, error) {
 func (a *Accounts) User(ctx context.Context, user id.UserID) (User, error) {
 	u := User{ID: user}
 	var password sql.NullString
-	var admin, guest int64
-	err := a.db.QueryRow(ctx, `select password, state, admin, guest, created from account_users where user_id = $1`, string(user)).
-		Scan(&password, &u.State, &admin, &guest, &u.Created)
+	var admin, guest, suspended int64
+	err := a.db.QueryRow(ctx, `select password, state, admin, guest, suspended, created from account_users where user_id = $1`, string(user)).
+		Scan(&password, &u.State, &admin, &guest, &suspended, &u.Created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, noUser()
 	} else if err != nil {
 		return User{}, fmt.Errorf("load account: %w", err)
 	}
-	u.Password, u.Admin, u.Guest = password.String, admin != 0, guest != 0
+	u.Password, u.Admin, u.Guest, u.Suspended = password.String, admin != 0, guest != 0, suspended != 0
 	return u, nil
 }
 
@@ -173,16 +175,26 @@ func (a *Accounts) SetState(ctx context.Context, user, by id.UserID, state State
 	if state != Active && state != Locked {
 		return fmt.Errorf("set state of an account to %d: not for this function", state)
 	}
-	return a.write(ctx, "lock account", user, func(tx *db.Tx) error {
-		n, err := tx.Exec(`update account_users set state = $2 where user_id = $1 and state in (0, 1)`, string(user), int64(state))
+	return a.moderate(ctx, user, by, `update account_users set state = $2 where user_id = $1 and state in (0, 1)`,
+		int64(state), AuditDetail{"locked": state == Locked})
+}
+
+// SetSuspended suspends an account or ends that; by is the administrator.
+func (a *Accounts) SetSuspended(ctx context.Context, user, by id.UserID, suspended bool) error {
+	return a.moderate(ctx, user, by, `update account_users set suspended = $2 where user_id = $1 and state in (0, 1)`,
+		flag(suspended), AuditDetail{"suspended": suspended})
+}
+
+func (a *Accounts) moderate(ctx context.Context, user, by id.UserID, update string, value int64, what AuditDetail) error {
+	return a.write(ctx, "moderate account", user, func(tx *db.Tx) error {
+		n, err := tx.Exec(update, string(user), value)
 		if err != nil {
-			return fmt.Errorf("lock account: %w", err)
+			return fmt.Errorf("moderate account: %w", err)
 		}
 		if n == 0 {
 			return noUser()
 		}
-		a.o.Audit.Append(tx, audit.Entry{Act: audit.Admin, Who: by, Target: string(user), Outcome: audit.Done,
-			Detail: AuditDetail{"locked": state == Locked}})
+		a.o.Audit.Append(tx, audit.Entry{Act: audit.Admin, Who: by, Target: string(user), Outcome: audit.Done, Detail: what})
 		a.revoke(tx, user, "")
 		return nil
 	})
@@ -205,7 +217,7 @@ func (a *Accounts) Deactivate(ctx context.Context, user id.UserID, device id.Dev
 		if n == 0 {
 			return noUser()
 		}
-		for _, q := range []string{`delete from account_data where user_id = $1`, `delete from account_filters where user_id = $1`} {
+		for _, q := range []string{`delete from account_data where user_id = $1`, `delete from account_filters where user_id = $1`, `delete from account_grants where user_id = $1`} {
 			if _, err := tx.Exec(q, string(user)); err != nil {
 				return fmt.Errorf("remove account data: %w", err)
 			}

@@ -7,11 +7,10 @@ import (
 
 	"github.com/myelin-health/myelin/access"
 	"github.com/myelin-health/myelin/fault"
-	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/rest"
 )
 
-// accountRoutes serves "Account management", "Current account information" and "Server Administration".
+// accountRoutes serves "Account management", "Current account information" and the looking-up of "Server Administration".
 func (a *API) accountRoutes() []rest.Route {
 	const base = "/_matrix/client/v3/account/"
 	routes := []rest.Route{
@@ -20,8 +19,6 @@ func (a *API) accountRoutes() []rest.Route {
 		{Method: http.MethodPost, Path: base + "deactivate", Access: access.User, Limit: rest.SigningIn, Handle: a.deactivate},
 		{Method: http.MethodGet, Path: base + "3pid", Access: access.User, Handle: a.threepids},
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/admin/whois/{userId}", Access: access.User, Handle: a.whois},
-		{Method: http.MethodGet, Path: "/_matrix/client/v1/admin/lock/{userId}", Access: access.Admin, Handle: a.locked},
-		{Method: http.MethodPut, Path: "/_matrix/client/v1/admin/lock/{userId}", Access: access.Admin, Handle: a.lock},
 	}
 	for _, path := range []string{"password/email/requestToken", "password/msisdn/requestToken", "3pid/email/requestToken", "3pid/msisdn/requestToken"} {
 		routes = append(routes, rest.Route{Method: http.MethodPost, Path: base + path, Access: access.Public, Handle: noThreepid})
@@ -103,52 +100,4 @@ func (a *API) whois(r *rest.Request) (any, error) {
 		devices[d.ID] = map[string]any{"sessions": []any{map[string]any{"connections": []connection{{d.SeenAddr, d.Seen, d.Agent}}}}}
 	}
 	return map[string]any{"user_id": user, "devices": devices}, nil
-}
-
-// lockable is the account that an administrator locks, which is somebody else's and of this server.
-func (a *API) lockable(r *rest.Request) (account.User, error) {
-	user := id.UserID(r.Param("userId"))
-	switch {
-	case !a.Accounts.Local(user):
-		return account.User{}, fault.New(fault.InvalidParam, "This is no user of this server.")
-	case user == r.Who.User:
-		return account.User{}, fault.New(fault.Forbidden, "Administrators cannot lock themselves.")
-	}
-	u, err := a.Accounts.User(r.Context(), user)
-	if err == nil && u.Admin {
-		err = fault.New(fault.Forbidden, "Administrators cannot be locked.")
-	}
-	return u, err
-}
-
-func (a *API) locked(r *rest.Request) (any, error) {
-	u, err := a.lockable(r)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]bool{"locked": u.State == account.Locked}, nil
-}
-
-func (a *API) lock(r *rest.Request) (any, error) {
-	var body struct {
-		Locked *bool `json:"locked"`
-	}
-	if err := r.JSON(&body); err != nil {
-		return nil, err
-	}
-	if body.Locked == nil {
-		return nil, fault.New(fault.MissingParam, "locked is missing.")
-	}
-	u, err := a.lockable(r)
-	if err != nil {
-		return nil, err
-	}
-	state := account.Active
-	if *body.Locked {
-		state = account.Locked
-	}
-	if err := a.Accounts.SetState(r.Context(), u.ID, r.Who.User, state); err != nil {
-		return nil, err
-	}
-	return map[string]bool{"locked": *body.Locked}, nil
 }

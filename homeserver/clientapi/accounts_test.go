@@ -52,7 +52,7 @@ func newAccountServer(t *testing.T, d *db.DB) *accountServer {
 	a.Signin = signin.New(signin.Options{Accounts: a.Accounts, Seal: keys, Audit: log, Registerer: reg, Registration: signin.Open, Secret: "between us", Cost: signin.Fast})
 	s := rest.New(rest.Options{Authenticate: a.Accounts.Authenticate, Seen: a.Accounts.Seen, Registerer: reg})
 	s.Add(slices.Concat(a.versionsRoutes(), a.wellknownRoutes(), a.capabilitiesRoutes(), a.registerRoutes(), a.loginRoutes(), a.logoutRoutes(),
-		a.accountRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes())...)
+		a.accountRoutes(), a.moderationRoutes(), a.voipRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes())...)
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return &accountServer{t, a, srv.URL}
@@ -178,7 +178,7 @@ func TestRegisterAndLogin(t *testing.T) {
 		}
 		s.want(403, "M_FORBIDDEN", "POST", "login", "", byPassword("quiet", "wrong"))
 		s.want(403, "M_FORBIDDEN", "POST", "login", "", byPassword("i-dont-exist", "superuser"))
-		s.want(400, "M_UNKNOWN", "POST", "login", "", object{"type": "m.login.token"})
+		s.want(400, "M_UNKNOWN", "POST", "login", "", object{"type": "m.login.sso"})
 		s.want(400, "M_BAD_JSON", "POST", "login", "", object{"type": 7})
 		s.ok("GET", "/_matrix/client/r0/login", "", nil)
 	})

@@ -15,8 +15,8 @@ func (a *API) aliasesRoutes() []rest.Route {
 	const path = "/_matrix/client/v3/directory/room/{roomAlias}"
 	return []rest.Route{
 		{Method: http.MethodGet, Path: path, Access: access.Public, Handle: a.resolveAlias},
-		{Method: http.MethodPut, Path: path, Access: access.User, Limit: rest.Joining, Handle: a.addAlias},
-		{Method: http.MethodDelete, Path: path, Access: access.User, Handle: a.removeAlias},
+		{Method: http.MethodPut, Path: path, Access: access.Acting, Limit: rest.Joining, Handle: a.addAlias},
+		{Method: http.MethodDelete, Path: path, Access: access.Acting, Handle: a.removeAlias},
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/rooms/{roomId}/aliases", Access: access.User, Handle: a.roomAliases},
 	}
 }

@@ -35,6 +35,8 @@ type API struct {
 
 	ServerName   string           // of this homeserver
 	PublicURL    string           // where people reach it, without a slash at the end; empty: worked out from the request
+	Support      Support          // whom people turn to
+	TURN         TURN             // relay for calls; none without addresses
 	RoomVersion  id.RoomVersion   // of new rooms
 	RoomVersions []id.RoomVersion // that new rooms may have
 	Log          *slog.Logger
@@ -51,12 +53,18 @@ func (a *API) Routes() []rest.Route {
 		a.loginRoutes(),
 		a.logoutRoutes(),
 		a.accountRoutes(),
+		a.moderationRoutes(),
+		a.openIDRoutes(),
 		a.devicesRoutes(),
 		a.profileRoutes(),
 		a.accountDataRoutes(),
 		a.filtersRoutes(),
 		a.userDirectoryRoutes(),
 		a.absentRoutes(),
+		a.voipRoutes(),
+		a.reportsRoutes(),
+		a.mutualRoomsRoutes(),
+		a.oldSyncRoutes(),
 		a.keysRoutes(),
 		a.crossSigningRoutes(),
 		a.keyBackupRoutes(),

@@ -26,12 +26,12 @@ func (a *API) capabilities(r *rest.Request) (any, error) {
 		"m.set_avatar_url":           enabled(true),
 		"m.profile_fields":           enabled(true),
 		"m.3pid_changes":             enabled(false),
-		"m.get_login_token":          enabled(false),
+		"m.get_login_token":          enabled(true),
 		"m.forget_forced_upon_leave": enabled(false),
 		"m.room_versions":            map[string]any{"default": a.RoomVersion, "available": available},
 	}
 	if r.Who.Admin {
-		list["m.account_moderation"] = map[string]bool{"lock": true, "suspend": false}
+		list["m.account_moderation"] = map[string]bool{"lock": true, "suspend": true}
 	}
 	return map[string]any{"capabilities": list}, nil
 }

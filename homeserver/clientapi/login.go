@@ -17,12 +17,16 @@ func (a *API) loginRoutes() []rest.Route {
 	return []rest.Route{
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/login", Access: access.Public, Handle: a.loginFlows},
 		{Method: http.MethodPost, Path: "/_matrix/client/v3/login", Access: access.Public, Limit: rest.SigningIn, Handle: a.login},
+		{Method: http.MethodPost, Path: "/_matrix/client/v1/login/get_token", Access: access.User, Limit: rest.SigningIn, Handle: a.loginToken},
 		{Method: http.MethodPost, Path: "/_matrix/client/v3/refresh", Access: access.Public, Limit: rest.SigningIn, Handle: a.refresh},
 	}
 }
 
 func (a *API) loginFlows(*rest.Request) (any, error) {
-	return map[string]any{"flows": []map[string]string{{"type": signin.StagePassword}}}, nil
+	return map[string]any{"flows": []map[string]any{
+		{"type": signin.StagePassword},
+		{"type": signin.StageToken, "get_login_token": true},
+	}}, nil
 }
 
 func (a *API) login(r *rest.Request) (any, error) {
@@ -35,6 +39,15 @@ func (a *API) login(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	return a.session(s, r), nil
+}
+
+// loginToken gives a token that signs another device in, to somebody who proves again who they are.
+func (a *API) loginToken(r *rest.Request) (any, error) {
+	if err := a.interactive(r); err != nil {
+		return nil, err
+	}
+	token, lasts, err := a.Signin.LoginToken(r.Context(), r.Who)
+	return map[string]any{"login_token": token, "expires_in_ms": lasts.Milliseconds()}, err
 }
 
 func (a *API) refresh(r *rest.Request) (any, error) {

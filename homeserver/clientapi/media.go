@@ -34,9 +34,9 @@ func (a *API) mediaRoutes() []rest.Route {
 		)
 	}
 	return append(routes,
-		rest.Route{Method: http.MethodPost, Path: legacy + "/upload", Also: olderMedia("/upload"), Access: access.User, Limit: rest.Uploading, MaxBody: -1, Long: true, Handle: a.upload},
-		rest.Route{Method: http.MethodPut, Path: legacy + "/upload/{serverName}/{mediaId}", Access: access.User, Limit: rest.Uploading, MaxBody: -1, Long: true, Handle: a.fillMedia},
-		rest.Route{Method: http.MethodPost, Path: "/_matrix/media/v1/create", Access: access.User, Limit: rest.Uploading, Handle: a.createMedia},
+		rest.Route{Method: http.MethodPost, Path: legacy + "/upload", Also: olderMedia("/upload"), Access: access.Acting, Limit: rest.Uploading, MaxBody: -1, Long: true, Handle: a.upload},
+		rest.Route{Method: http.MethodPut, Path: legacy + "/upload/{serverName}/{mediaId}", Access: access.Acting, Limit: rest.Uploading, MaxBody: -1, Long: true, Handle: a.fillMedia},
+		rest.Route{Method: http.MethodPost, Path: "/_matrix/media/v1/create", Access: access.Acting, Limit: rest.Uploading, Handle: a.createMedia},
 	)
 }
 

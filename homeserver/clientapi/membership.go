@@ -14,19 +14,19 @@ import (
 // membershipRoutes serves "Room membership".
 func (a *API) membershipRoutes() []rest.Route {
 	const base = "/_matrix/client/v3/"
-	post := func(path string, handle rest.Handler) rest.Route {
-		return rest.Route{Method: http.MethodPost, Path: base + path, Access: access.User, Limit: rest.Joining, Handle: handle}
+	post := func(path string, rule access.Rule, handle rest.Handler) rest.Route {
+		return rest.Route{Method: http.MethodPost, Path: base + path, Access: rule, Limit: rest.Joining, Handle: handle}
 	}
 	return []rest.Route{
-		post("join/{roomIdOrAlias}", a.joinByName),
-		post("rooms/{roomId}/join", a.join),
-		post("knock/{roomIdOrAlias}", a.knock),
-		post("rooms/{roomId}/leave", a.leave),
-		post("rooms/{roomId}/forget", a.forget),
-		post("rooms/{roomId}/invite", a.invite),
-		post("rooms/{roomId}/kick", a.onMember(a.Rooms.Kick)),
-		post("rooms/{roomId}/ban", a.onMember(a.Rooms.Ban)),
-		post("rooms/{roomId}/unban", a.onMember(a.Rooms.Unban)),
+		post("join/{roomIdOrAlias}", access.Acting, a.joinByName),
+		post("rooms/{roomId}/join", access.ActingOrGuest, a.join),
+		post("knock/{roomIdOrAlias}", access.Acting, a.knock),
+		post("rooms/{roomId}/leave", access.UserOrGuest, a.leave),
+		post("rooms/{roomId}/forget", access.User, a.forget),
+		post("rooms/{roomId}/invite", access.Acting, a.invite),
+		post("rooms/{roomId}/kick", access.Acting, a.onMember(a.Rooms.Kick)),
+		post("rooms/{roomId}/ban", access.Acting, a.onMember(a.Rooms.Ban)),
+		post("rooms/{roomId}/unban", access.Acting, a.onMember(a.Rooms.Unban)),
 	}
 }
 

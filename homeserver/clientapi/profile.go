@@ -18,8 +18,8 @@ func (a *API) profileRoutes() []rest.Route {
 	return []rest.Route{
 		{Method: http.MethodGet, Path: path, Access: access.Public, Handle: a.profile},
 		{Method: http.MethodGet, Path: field, Access: access.Public, Handle: a.profileField},
-		{Method: http.MethodPut, Path: field, Access: access.User, MaxBody: 80 << 10, Handle: a.setProfileField},
-		{Method: http.MethodDelete, Path: field, Access: access.User, Handle: a.deleteProfileField},
+		{Method: http.MethodPut, Path: field, Access: access.ActingOrGuest, MaxBody: 80 << 10, Handle: a.setProfileField},
+		{Method: http.MethodDelete, Path: field, Access: access.Acting, Handle: a.deleteProfileField},
 	}
 }
 

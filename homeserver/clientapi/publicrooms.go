@@ -19,14 +19,14 @@ import (
 func (a *API) publicRoomsRoutes() []rest.Route {
 	return []rest.Route{
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/directory/list/room/{roomId}", Access: access.UserOrNobody, Handle: a.listed},
-		{Method: http.MethodPut, Path: "/_matrix/client/v3/directory/list/room/{roomId}", Access: access.User, Handle: a.setListed},
+		{Method: http.MethodPut, Path: "/_matrix/client/v3/directory/list/room/{roomId}", Access: access.Acting, Handle: a.setListed},
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/publicRooms", Access: access.UserOrNobody, Limit: rest.Searching, Handle: a.publicRooms},
 		{Method: http.MethodPost, Path: "/_matrix/client/v3/publicRooms", Access: access.UserOrGuest, Limit: rest.Searching, Handle: a.searchPublicRooms},
 		{Method: http.MethodGet, Path: "/_matrix/client/v1/room_summary/{roomIdOrAlias}",
 			Also:   []string{"/_matrix/client/unstable/im.nheko.summary/summary/{roomIdOrAlias}"},
 			Access: access.UserOrNobody, Handle: a.roomSummary},
 		{Method: http.MethodGet, Path: "/_matrix/client/v1/rooms/{roomId}/hierarchy", Access: access.UserOrGuest, Handle: a.hierarchy},
-		{Method: http.MethodPost, Path: "/_matrix/client/v3/rooms/{roomId}/upgrade", Access: access.User, Limit: rest.Joining, Handle: a.upgrade},
+		{Method: http.MethodPost, Path: "/_matrix/client/v3/rooms/{roomId}/upgrade", Access: access.Acting, Limit: rest.Joining, Handle: a.upgrade},
 	}
 }
 
@@ -39,10 +39,14 @@ func (a *API) listed(r *rest.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if on {
-		return listing{"public"}, nil
+	return listing{visibility(on)}, nil
+}
+
+func visibility(listed bool) string {
+	if listed {
+		return "public"
 	}
-	return listing{"private"}, nil
+	return "private"
 }
 
 func (a *API) setListed(r *rest.Request) (any, error) {

@@ -13,7 +13,7 @@ import (
 // roomsRoutes serves "Creation" of rooms and the list of one's own.
 func (a *API) roomsRoutes() []rest.Route {
 	return []rest.Route{
-		{Method: http.MethodPost, Path: "/_matrix/client/v3/createRoom", Access: access.User, Limit: rest.Joining, Handle: a.createRoom},
+		{Method: http.MethodPost, Path: "/_matrix/client/v3/createRoom", Access: access.Acting, Limit: rest.Joining, Handle: a.createRoom},
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/joined_rooms", Access: access.UserOrGuest, Handle: a.joinedRooms},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/access"
+	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/rest"
 )
@@ -14,9 +15,9 @@ import (
 func (a *API) sendRoutes() []rest.Route {
 	const base = "/_matrix/client/v3/rooms/{roomId}/"
 	return []rest.Route{
-		{Method: http.MethodPut, Path: base + "send/{eventType}/{txnId}", Access: access.User, Limit: rest.Sending, Handle: a.sendEvent},
-		{Method: http.MethodPut, Path: base + "state/{eventType}", Access: access.User, Limit: rest.Sending, Handle: a.setState},
-		{Method: http.MethodPut, Path: base + "state/{eventType}/{stateKey}", Access: access.User, Limit: rest.Sending, Handle: a.setState},
+		{Method: http.MethodPut, Path: base + "send/{eventType}/{txnId}", Access: access.ActingOrGuest, Limit: rest.Sending, Handle: a.sendEvent},
+		{Method: http.MethodPut, Path: base + "state/{eventType}", Access: access.ActingOrGuest, Limit: rest.Sending, Handle: a.setState},
+		{Method: http.MethodPut, Path: base + "state/{eventType}/{stateKey}", Access: access.ActingOrGuest, Limit: rest.Sending, Handle: a.setState},
 		{Method: http.MethodPut, Path: base + "redact/{eventId}/{txnId}", Access: access.User, Limit: rest.Sending, Handle: a.redact},
 	}
 }
@@ -59,6 +60,12 @@ func (a *API) redact(r *rest.Request) (any, error) {
 	content, err := r.Bytes()
 	if err != nil {
 		return nil, err
+	}
+	if r.Who.Suspended {
+		target, err := a.Rooms.Event(r.Context(), id.RoomID(r.Param("roomId")), id.EventID(r.Param("eventId")))
+		if err != nil || target.Sender != r.Who.User {
+			return nil, fault.New(fault.UserSuspended, "This account is suspended. Its own messages can still be removed.")
+		}
 	}
 	ev, err := a.Rooms.Redact(r.Context(), id.RoomID(r.Param("roomId")), id.EventID(r.Param("eventId")), room.Draft{
 		Sender: r.Who.User, Content: content, Device: r.Who.Device, Txn: r.Param("txnId"),

@@ -14,7 +14,7 @@ import (
 // typingRoutes serves "Typing Notifications".
 func (a *API) typingRoutes() []rest.Route {
 	return []rest.Route{
-		{Method: http.MethodPut, Path: "/_matrix/client/v3/rooms/{roomId}/typing/{userId}", Access: access.User, Handle: a.setTyping},
+		{Method: http.MethodPut, Path: "/_matrix/client/v3/rooms/{roomId}/typing/{userId}", Access: access.Acting, Handle: a.setTyping},
 	}
 }
 

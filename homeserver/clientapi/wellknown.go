@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"maunium.net/go/mautrix/id"
+
 	"github.com/myelin-health/myelin/access"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/rest"
@@ -16,6 +18,10 @@ func (a *API) wellknownRoutes() []rest.Route {
 			return a.discovery(r), nil
 		}},
 		{Method: http.MethodGet, Path: "/.well-known/matrix/server", Access: access.Public, Handle: a.discoverServer},
+		{Method: http.MethodGet, Path: "/.well-known/matrix/support", Access: access.Public, Handle: a.support},
+		{Method: http.MethodGet, Path: "/.well-known/matrix/policy_server", Access: access.Public, Handle: func(*rest.Request) (any, error) {
+			return nil, fault.New(fault.NotFound, "This server is no policy server.")
+		}},
 	}
 }
 
@@ -31,6 +37,34 @@ func (a *API) discovery(r *rest.Request) map[string]any {
 		base = (&url.URL{Scheme: scheme, Host: r.Host}).String()
 	}
 	return map[string]any{"m.homeserver": map[string]string{"base_url": base}}
+}
+
+// Support is whom people turn to.
+type Support struct {
+	Page, Email string
+	MatrixID    id.UserID
+}
+
+// support tells who looks after this server.
+func (a *API) support(*rest.Request) (any, error) {
+	answer := map[string]any{}
+	if s := a.Support; s.Email != "" || s.MatrixID != "" {
+		contact := map[string]string{"role": "m.role.admin"}
+		if s.Email != "" {
+			contact["email_address"] = s.Email
+		}
+		if s.MatrixID != "" {
+			contact["matrix_id"] = string(s.MatrixID)
+		}
+		answer["contacts"] = []any{contact}
+	}
+	if a.Support.Page != "" {
+		answer["support_page"] = a.Support.Page
+	}
+	if len(answer) == 0 {
+		return nil, fault.New(fault.NotFound, "No contact is given for this server.")
+	}
+	return answer, nil
 }
 
 func (a *API) discoverServer(*rest.Request) (any, error) {

@@ -73,3 +73,9 @@ func Position(since string) (int64, error) {
 	t, err := parseToken(since)
 	return t.pos, err
 }
+
+// Now is a token behind everything that is visible: a sync since it tells what comes from now on.
+func (f *Feed) Now() string {
+	pos := f.visible.Load()
+	return token{pos: pos, toDevice: pos}.String()
+}

@@ -352,6 +352,20 @@ func (rs *Rooms) Event(ctx context.Context, roomID id.RoomID, want id.EventID) (
 	return e, nil
 }
 
+// RoomOf is the room of an event; NotFound when there is no such event in the history of any.
+func (rs *Rooms) RoomOf(ctx context.Context, want id.EventID) (id.RoomID, error) {
+	var roomID id.RoomID
+	err := rs.db.QueryRow(ctx, `select r.room_id from event e join room r on r.nid = e.room where e.event_id = $1 and e.kind = 0`, string(want)).
+		Scan((*string)(&roomID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", errNoEvent
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the room of an event: %w", err)
+	}
+	return roomID, nil
+}
+
 var errNoEvent = fault.New(fault.NotFound, "There is no such event.")
 
 // Sharers lists the people who are joined to a room that a user is joined to, the user included.

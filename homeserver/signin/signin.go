@@ -34,6 +34,7 @@ const (
 const (
 	StagePassword = "m.login.password"
 	StageDummy    = "m.login.dummy"
+	StageToken    = "m.login.token" // sign-in only
 )
 
 // Options configures Signin. Accounts, Seal and Audit are needed.
@@ -113,6 +114,7 @@ type Login struct {
 	Identifier *Identifier `json:"identifier"`
 	User       string      `json:"user"` // deprecated form of identifier
 	Password   string      `json:"password"`
+	Token      string      `json:"token"`
 	DeviceID   id.DeviceID `json:"device_id"`
 	DeviceName string      `json:"initial_device_display_name"`
 	Refresh    bool        `json:"refresh_token"`
@@ -120,26 +122,35 @@ type Login struct {
 
 // Login signs a person in.
 func (s *Signin) Login(ctx context.Context, l Login, c Client) (account.Session, error) {
+	in := account.SignIn{Device: l.DeviceID, DeviceName: l.DeviceName, Refresh: l.Refresh, Method: "password", Addr: c.Addr, Agent: c.Agent}
+	var err error
 	switch l.Type {
 	case StagePassword:
+		in.User, err = s.byPassword(ctx, l, c)
+	case StageToken:
+		in.Method = "token"
+		in.User, err = s.byToken(ctx, l, c)
 	case "":
-		return account.Session{}, fault.New(fault.MissingParam, "The type of sign-in is missing.")
+		err = fault.New(fault.MissingParam, "The type of sign-in is missing.")
 	default:
-		return account.Session{}, fault.New(fault.Unknown, "This type of sign-in is not offered.").WithStatus(400)
+		err = fault.New(fault.Unknown, "This type of sign-in is not offered.").WithStatus(400)
 	}
-	user, err := s.identify(l.Identifier, l.User)
 	if err != nil {
 		return account.Session{}, err
 	}
+	return s.accounts.SignIn(ctx, in)
+}
+
+// byPassword is who proves by a password who they are.
+func (s *Signin) byPassword(ctx context.Context, l Login, c Client) (id.UserID, error) {
+	user, err := s.identify(l.Identifier, l.User)
+	if err != nil {
+		return "", err
+	}
 	if user == "" {
-		return account.Session{}, fault.New(fault.MissingParam, "Who signs in is missing.")
+		return "", fault.New(fault.MissingParam, "Who signs in is missing.")
 	}
-	if err := s.prove(ctx, user, l.Password, "login", c); err != nil {
-		return account.Session{}, err
-	}
-	return s.accounts.SignIn(ctx, account.SignIn{
-		User: user, Device: l.DeviceID, DeviceName: l.DeviceName, Refresh: l.Refresh, Method: "password", Addr: c.Addr, Agent: c.Agent,
-	})
+	return user, s.prove(ctx, user, l.Password, "login", c)
 }
 
 // identify turns what a client calls a person into a user id; empty if it called nobody.

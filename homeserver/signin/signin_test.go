@@ -116,7 +116,8 @@ func TestLogin(t *testing.T) {
 			k fault.Kind
 		}{
 			{Login{}, fault.MissingParam},
-			{Login{Type: "m.login.token"}, fault.Unknown},
+			{Login{Type: "m.login.sso"}, fault.Unknown},
+			{Login{Type: StageToken}, fault.MissingParam},
 			{Login{Type: StagePassword}, fault.MissingParam},
 			{Login{Type: StagePassword, Identifier: &Identifier{Type: "m.id.phone"}}, fault.Unknown},
 		} {

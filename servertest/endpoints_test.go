@@ -1,0 +1,181 @@
+package servertest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/id"
+)
+
+// ask makes a request as a client's person (nil: nobody) and fails unless the answer is want: a status, and an
+// error code behind it where there is one.
+func ask(t testing.TB, url string, as *mautrix.Client, want, method, path, body string) gjson.Result {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if as != nil {
+		r.Header.Set("Authorization", "Bearer "+as.AccessToken)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := res.Status[:3]
+	if code := gjson.GetBytes(b, "errcode").Str; code != "" {
+		got += " " + code
+	}
+	if got != want {
+		t.Fatalf("%s %s: %s, want %s: %.300s", method, path, got, want, b)
+	}
+	return gjson.ParseBytes(b)
+}
+
+const v3 = "/_matrix/client/v3/"
+
+// proof confirms an operation by the password of every account made here.
+func proof(c *mautrix.Client) string {
+	return `"auth":{"type":"m.login.password","identifier":{"type":"m.id.user","user":"` + string(c.UserID) + `"},"password":"` + password + `"}`
+}
+
+// TestEndpoints is one server for each database; what is tested follows one after the other.
+func TestEndpoints(t *testing.T) {
+	Each(t, func(t *testing.T, s *Server) {
+		for _, f := range []struct {
+			name string
+			test func(*testing.T, *Server)
+		}{
+			{"suspended", suspended}, {"login token", loginToken}, {"openid", openID}, {"reports", reports},
+			{"mutual rooms", mutualRooms}, {"old sync", oldSync},
+		} {
+			t.Run(f.name, func(t *testing.T) { f.test(t, s) })
+		}
+	})
+}
+
+func suspended(t *testing.T, s *Server) {
+	admin := registerAdmin(t, s.URL)
+	carol, dave := Register(t, s.URL, "carol"), Register(t, s.URL, "dave")
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "public_chat"}, carol, dave))
+	said := ask(t, s.URL, dave, "200", "PUT", v3+"rooms/"+room+"/send/m.room.message/1", `{"body":"before"}`).Get("event_id").Str
+	theirs := ask(t, s.URL, carol, "200", "PUT", v3+"rooms/"+room+"/send/m.room.message/1", `{"body":"before"}`).Get("event_id").Str
+	path := "/_matrix/client/v1/admin/suspend/@dave:localhost"
+	ask(t, s.URL, carol, "403 M_FORBIDDEN", "PUT", path, `{"suspended":true}`)
+	ask(t, s.URL, admin, "403 M_FORBIDDEN", "PUT", "/_matrix/client/v1/admin/suspend/@admin:localhost", `{"suspended":true}`)
+	ask(t, s.URL, admin, "404 M_NOT_FOUND", "PUT", "/_matrix/client/v1/admin/suspend/@nobody:localhost", `{"suspended":true}`)
+	ask(t, s.URL, admin, "400 M_INVALID_PARAM", "GET", "/_matrix/client/v1/admin/suspend/@dave:elsewhere.example", ``)
+	ask(t, s.URL, admin, "200", "PUT", path, `{"suspended":true}`)
+	s.Restart(t)
+	if !ask(t, s.URL, admin, "200", "GET", path, ``).Get("suspended").Bool() {
+		t.Error("the suspension did not last")
+	}
+	const no = "403 M_USER_SUSPENDED"
+	ask(t, s.URL, dave, no, "PUT", v3+"rooms/"+room+"/send/m.room.message/2", `{"body":"after"}`)
+	ask(t, s.URL, dave, no, "POST", v3+"createRoom", `{}`)
+	ask(t, s.URL, dave, no, "PUT", v3+"profile/@dave:localhost/displayname", `{"displayname":"x"}`)
+	ask(t, s.URL, dave, no, "POST", v3+"rooms/"+room+"/invite", `{"user_id":"@admin:localhost"}`)
+	ask(t, s.URL, dave, no, "PUT", v3+"rooms/"+room+"/redact/"+theirs+"/1", `{}`)
+	ask(t, s.URL, dave, "200", "PUT", v3+"rooms/"+room+"/redact/"+said+"/2", `{}`)
+	ask(t, s.URL, dave, "200", "GET", v3+"sync?timeout=0", ``)
+	ask(t, s.URL, dave, "200", "POST", v3+"rooms/"+room+"/leave", `{}`)
+	ask(t, s.URL, dave, no, "POST", v3+"rooms/"+room+"/join", `{}`)
+	ask(t, s.URL, admin, "200", "PUT", path, `{"suspended":false}`)
+	ask(t, s.URL, dave, "200", "POST", v3+"rooms/"+room+"/join", `{}`)
+}
+
+func loginToken(t *testing.T, s *Server) {
+	carol := Register(t, s.URL, "caroll")
+	const get = "/_matrix/client/v1/login/get_token"
+	if ask(t, s.URL, carol, "401", "POST", get, `{}`).Get("session").Str == "" {
+		t.Error("nothing asks for a proof")
+	}
+	token := ask(t, s.URL, carol, "200", "POST", get, `{`+proof(carol)+`}`).Get("login_token").Str
+	login := `{"type":"m.login.token","token":"` + token + `"}`
+	if got := ask(t, s.URL, nil, "200", "POST", v3+"login", login).Get("user_id").Str; got != string(carol.UserID) {
+		t.Errorf("the token signs %s in", got)
+	}
+	ask(t, s.URL, nil, "403 M_FORBIDDEN", "POST", v3+"login", login)
+	ask(t, s.URL, nil, "400 M_MISSING_PARAM", "POST", v3+"login", `{"type":"m.login.token"}`)
+}
+
+func openID(t *testing.T, s *Server) {
+	carol := Register(t, s.URL, "carolo")
+	token := ask(t, s.URL, carol, "200", "POST", v3+"user/@carolo:localhost/openid/request_token", `{}`).Get("access_token").Str
+	ask(t, s.URL, carol, "403 M_FORBIDDEN", "POST", v3+"user/@daveo:localhost/openid/request_token", `{}`)
+	s.Restart(t)
+	const info = "/_matrix/federation/v1/openid/userinfo"
+	if got := ask(t, s.URL, nil, "200", "GET", info+"?access_token="+token, ``).Get("sub").Str; got != string(carol.UserID) {
+		t.Errorf("the token speaks for %q", got)
+	}
+	ask(t, s.URL, nil, "401 M_MISSING_TOKEN", "GET", info, ``)
+	ask(t, s.URL, nil, "401 M_UNKNOWN_TOKEN", "GET", info+"?access_token="+carol.AccessToken, ``)
+	ask(t, s.URL, nil, "401 M_UNKNOWN_TOKEN", "GET", v3+"account/whoami?access_token="+token, ``)
+}
+
+func reports(t *testing.T, s *Server) {
+	carol, dave, erin := Register(t, s.URL, "carolr"), Register(t, s.URL, "daver"), Register(t, s.URL, "erinr")
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol, dave))
+	said := ask(t, s.URL, dave, "200", "PUT", v3+"rooms/"+room+"/send/m.room.message/1", `{"body":"x"}`).Get("event_id").Str
+	ask(t, s.URL, carol, "200", "POST", v3+"rooms/"+room+"/report/"+said, `{"reason":"rude","score":-100}`)
+	ask(t, s.URL, carol, "200", "POST", v3+"rooms/"+room+"/report", `{"reason":"rude"}`)
+	ask(t, s.URL, carol, "200", "POST", v3+"users/@daver:localhost/report", `{"reason":"rude"}`)
+	ask(t, s.URL, carol, "404 M_NOT_FOUND", "POST", v3+"users/@nobody:localhost/report", `{"reason":"rude"}`)
+	ask(t, s.URL, carol, "404 M_NOT_FOUND", "POST", v3+"rooms/!none:localhost/report", `{"reason":"rude"}`)
+	ask(t, s.URL, carol, "404 M_NOT_FOUND", "POST", v3+"rooms/"+room+"/report/$none", `{"reason":"rude"}`)
+	ask(t, s.URL, erin, "404 M_NOT_FOUND", "POST", v3+"rooms/"+room+"/report/"+said, `{"reason":"rude"}`)
+}
+
+func mutualRooms(t *testing.T, s *Server) {
+	carol, dave := Register(t, s.URL, "carolm"), Register(t, s.URL, "davem")
+	both := Room(t, &mautrix.ReqCreateRoom{}, carol, dave)
+	Room(t, &mautrix.ReqCreateRoom{}, carol)
+	const path = "/_matrix/client/v1/mutual_rooms?user_id="
+	got := ask(t, s.URL, carol, "200", "GET", path+"@davem:localhost", ``)
+	if got.Get("joined.#").Int() != 1 || got.Get("joined.0").Str != string(both) || got.Get("count").Int() != 1 {
+		t.Errorf("mutual rooms: %s", got.Raw)
+	}
+	if got := ask(t, s.URL, carol, "200", "GET", path+"@nobody:elsewhere.example", ``); got.Get("joined").Raw != "[]" {
+		t.Errorf("with a stranger: %s", got.Raw)
+	}
+	ask(t, s.URL, carol, "400 M_INVALID_PARAM", "GET", path+"@carolm:localhost", ``)
+	ask(t, s.URL, carol, "400 M_INVALID_PARAM", "GET", path+"dave", ``)
+	ask(t, s.URL, carol, "400 M_INVALID_PARAM", "GET", path+"@davem:localhost&from=x", ``)
+}
+
+func oldSync(t *testing.T, s *Server) {
+	carol, dave := Register(t, s.URL, "caroly"), Register(t, s.URL, "davey")
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "public_chat", InitialState: nil}, carol))
+	ask(t, s.URL, carol, "200", "PUT", v3+"rooms/"+room+"/state/m.room.history_visibility/", `{"history_visibility":"world_readable"}`)
+	ask(t, s.URL, dave, "200", "POST", v3+"createRoom", `{"invite":["@caroly:localhost"]}`)
+	all := ask(t, s.URL, carol, "200", "GET", v3+"initialSync?limit=3", ``)
+	if all.Get("rooms.#").Int() != 2 || all.Get("rooms.0.messages.chunk.#").Int() != 3 || all.Get("rooms.1.invite.sender").Str != "@davey:localhost" {
+		t.Errorf("initialSync: %s", all.Raw)
+	}
+	from := all.Get("end").Str
+	peeked := ask(t, s.URL, dave, "200", "GET", v3+"rooms/"+room+"/initialSync", ``)
+	said := ask(t, s.URL, carol, "200", "PUT", v3+"rooms/"+room+"/send/m.room.message/1", `{"body":"x"}`).Get("event_id").Str
+	for who, token := range map[*mautrix.Client]string{carol: from, dave: peeked.Get("messages.end").Str} {
+		target := v3 + "events?from=" + token
+		if who == dave {
+			target = v3 + "events?room_id=" + room + "&from=" + from
+		}
+		got := ask(t, s.URL, who, "200", "GET", target, ``)
+		if got.Get("chunk.#").Int() != 1 || got.Get("chunk.0.event_id").Str != said || got.Get("chunk.0.room_id").Str != room || got.Get("end").Str == from {
+			t.Errorf("events of %s: %s", who.UserID, got.Raw)
+		}
+	}
+	ask(t, s.URL, dave, "200", "GET", v3+"events/"+said, ``)
+	ask(t, s.URL, dave, "404 M_NOT_FOUND", "GET", v3+"events/$none", ``)
+	hidden := Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol)
+	ask(t, s.URL, dave, "403 M_FORBIDDEN", "GET", v3+"rooms/"+string(id.RoomID(hidden))+"/initialSync", ``)
+}
