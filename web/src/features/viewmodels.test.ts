@@ -177,18 +177,6 @@ describe("RoomViewModel", () => {
     await model.discard("txn1");
     expect(model.snapshot.rows).toEqual([]);
   });
-
-  it("leaves only when asked twice", async () => {
-    const app = testApp(undefined, "/room/!r");
-    const model = new RoomViewModel(app, "!r");
-    model.askLeave(true);
-    app.refuse = true;
-    await model.leave();
-    expect(model.snapshot.leaving).toBe("failed");
-    app.refuse = false;
-    await model.leave();
-    expect(app.route.snapshot).toEqual({ at: "inbox" });
-  });
 });
 
 describe("ShellViewModel", () => {

@@ -114,18 +114,6 @@ describe("conversation", () => {
       expect(screen.queryByText("hello")).toBeNull();
     });
   });
-
-  it("lists the people and asks before leaving", () => {
-    const app = roomApp([]);
-    show(app);
-    fireEvent.click(screen.getByRole("button", { name: "People and details" }));
-    const details = screen.getByRole("complementary", { name: "Details" });
-    expect(within(details).getByText("Chiara Rossi")).toBeTruthy();
-    fireEvent.click(within(details).getByRole("button", { name: "Leave conversation" }));
-    expect(app.asked).not.toContain("leave !r");
-    fireEvent.click(screen.getByRole("button", { name: "Leave" }));
-    expect(app.asked).toContain("leave !r");
-  });
 });
 
 describe("frame", () => {

@@ -2,14 +2,16 @@ import { describe, expect, it } from "vitest";
 
 import { pathOf, placeOf, Route, type Place } from "./Route.ts";
 
-const places: readonly Place[] = [{ at: "inbox" }, { at: "people" }, { at: "me" }, { at: "room", room: "!abc/def:example.org" }, { at: "room", room: "!hash-only_of-version12" }];
+const places: readonly Place[] = [
+  { at: "inbox" }, { at: "people" }, { at: "me" }, { at: "rooms" }, { at: "rooms", space: "!s/1" }, { at: "room", room: "!a", pane: "people" }, { at: "room", room: "!abc/def:example.org" }, { at: "room", room: "!hash-only_of-version12" },
+];
 
 describe("Route", () => {
   it.each(places)("finds the way back to $at", (place) => {
     expect(placeOf(pathOf(place))).toEqual(place);
   });
 
-  it.each(["/nowhere", "/room", "/room/", "/room/%E0%A4%A", ""])("goes to the inbox for %s", (path) => {
+  it.each(["/nowhere", "/room", "/room/", "/room/%E0%A4%A", "/rooms/%E0%A4%A", ""])("goes to the inbox for %s", (path) => {
     expect(placeOf(path)).toEqual({ at: "inbox" });
   });
 

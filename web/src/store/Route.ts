@@ -1,11 +1,18 @@
 import { Store, type Readable } from "./Store.ts";
 import type { RoomId } from "./model.ts";
 
+/** What stands beside a conversation, or over it on a phone. */
+export const panes = ["about", "people", "settings", "permissions", "files", "pins"] as const;
+
+export type Pane = (typeof panes)[number];
+
 /** Where in the app somebody is. The address bar is the only place that remembers it. */
 export type Place =
   | { readonly at: "inbox" }
-  | { readonly at: "room"; readonly room: RoomId }
+  | { readonly at: "room"; readonly room: RoomId; readonly pane?: Pane }
   | { readonly at: "people" }
+  /** Rooms that one is not in yet: the published ones, or those of a space. */
+  | { readonly at: "rooms"; readonly space?: RoomId }
   | { readonly at: "me" };
 
 /** The part of the browser that remembers places; a test gives its own. */
@@ -21,25 +28,35 @@ export function pathOf(place: Place): string {
     case "inbox":
       return "/";
     case "room":
-      return `/room/${encodeURIComponent(place.room)}`;
+      return `/room/${encodeURIComponent(place.room)}${place.pane === undefined ? "" : `/${place.pane}`}`;
     case "people":
       return "/people";
+    case "rooms":
+      return place.space === undefined ? "/rooms" : `/rooms/${encodeURIComponent(place.space)}`;
     case "me":
       return "/me";
   }
 }
 
 export function placeOf(path: string): Place {
-  const [first = "", second = ""] = path.split("/").filter((part) => part !== "");
-  if (first === "room" && second !== "") {
-    try {
-      return { at: "room", room: decodeURIComponent(second) };
-    } catch {
-      return { at: "inbox" }; // not something pathOf wrote
-    }
-  }
+  const [first = "", second = "", third = ""] = path.split("/").filter((part) => part !== "");
   if (first === "people" || first === "me") return { at: first };
-  return { at: "inbox" };
+  if (first === "rooms" && second === "") return { at: "rooms" };
+  const id = second === "" ? undefined : decoded(second);
+  if (id === undefined) return { at: "inbox" };
+  if (first === "rooms") return { at: "rooms", space: id };
+  if (first !== "room") return { at: "inbox" };
+  const pane = panes.find((one) => one === third);
+  return pane === undefined ? { at: "room", room: id } : { at: "room", room: id, pane };
+}
+
+/** Undefined for something that pathOf did not write. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
 }
 
 export class Route implements Readable<Place> {

@@ -9,14 +9,16 @@ export interface AvatarProps {
   readonly size?: "small" | "medium" | "large";
   /** A group is drawn as a rounded square, a person as a circle. */
   readonly group?: boolean;
+  /** Where a picture can be drawn from, once it is there. */
+  readonly picture?: string | undefined;
 }
 
-/** Initials on a tint. The name always stands beside it, so it is silent to screen readers. */
-export function Avatar({ id, name, size = "medium", group = false }: AvatarProps): ReactNode {
+/** A picture, or initials on a tint. The name always stands beside it, so it is silent to screen readers. */
+export function Avatar({ id, name, size = "medium", group = false, picture }: AvatarProps): ReactNode {
   const shape = group ? styles["group"] : styles["person"];
   return (
     <span aria-hidden="true" className={`${styles["avatar"] ?? ""} ${styles[size] ?? ""} ${shape ?? ""}`} data-tint={tintOf(id)}>
-      {initialsOf(name)}
+      {picture === undefined ? initialsOf(name) : <img src={picture} alt="" />}
     </span>
   );
 }

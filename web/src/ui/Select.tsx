@@ -10,10 +10,13 @@ export interface SelectProps<V extends string> {
   readonly onChange: (value: V) => void;
   /** The label is for those who cannot see what the choice is about; something beside it says it to the others. */
   readonly labelHidden?: boolean;
+  readonly disabled?: boolean;
+  /** Why it is as it is, such as who else may change it. */
+  readonly hint?: string;
 }
 
 /** One of a few, by the device's own list. */
-export function Select<V extends string>({ label, value, options, onChange, labelHidden = false }: SelectProps<V>): ReactNode {
+export function Select<V extends string>({ label, value, options, onChange, labelHidden = false, disabled = false, hint }: SelectProps<V>): ReactNode {
   const id = useId();
   return (
     <div className={styles["field"]}>
@@ -22,6 +25,8 @@ export function Select<V extends string>({ label, value, options, onChange, labe
         <select
           id={id}
           aria-label={labelHidden ? label : undefined}
+          aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+          disabled={disabled}
           value={value}
           onChange={(event) => {
             const chosen = options.find((option) => option.value === event.currentTarget.value);
@@ -36,6 +41,7 @@ export function Select<V extends string>({ label, value, options, onChange, labe
         </select>
         <Icon name="chevronDown" size={18} />
       </span>
+      {hint !== undefined && <p id={`${id}-hint`}>{hint}</p>}
     </div>
   );
 }

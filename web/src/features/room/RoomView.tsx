@@ -1,14 +1,16 @@
 import type { ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import { Avatar } from "../../ui/Avatar.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { Skeleton } from "../../ui/Skeleton.tsx";
+import { useSnapshot } from "../../ui/useSnapshot.ts";
+import { presenceWords, RoomFace, usePresence } from "../Face.tsx";
 import { useApp, useViewModel } from "../context.ts";
+import { PaneView } from "../pane/PaneView.tsx";
+import { RoomNotices } from "../pane/RoomNotices.tsx";
 import { Composer } from "./Composer.tsx";
-import { Details } from "./Details.tsx";
 import styles from "./RoomView.module.css";
 import { RoomViewModel, type RoomSnapshot } from "./RoomViewModel.ts";
 import { TimelineView } from "./TimelineView.tsx";
@@ -17,6 +19,8 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
   const { t } = useWords();
   const { route } = useApp();
   const [model, now] = useViewModel((app) => new RoomViewModel(app, room));
+  const place = useSnapshot(route);
+  const pane = now.state === "open" && place.at === "room" && place.pane !== undefined;
   if (now.state === "gone") {
     return (
       <Empty title={t("room.gone")} text={t("room.goneText")}>
@@ -31,10 +35,11 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
     );
   }
   return (
-    <section className={styles["room"]} data-details={now.details}>
-      <Header now={now} model={model} />
+    <section className={styles["room"]} data-pane={pane}>
+      <Header now={now} pane={pane} />
+      <div className={styles["notices"]}>{now.state === "open" && <RoomNotices room={room} />}</div>
       <div className={styles["body"]}>{now.state === "invited" ? <Invited now={now} model={model} /> : <Conversation now={now} model={model} />}</div>
-      {now.details && <Details now={now} model={model} />}
+      {pane && <PaneView room={room} />}
     </section>
   );
 }
@@ -44,10 +49,11 @@ interface Parts {
   readonly model: RoomViewModel;
 }
 
-function Header({ now, model }: Parts): ReactNode {
+function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: boolean }): ReactNode {
   const { t } = useWords();
   const { route } = useApp();
   const { room } = now;
+  const presence = usePresence(room?.direct?.id);
   const name = room === undefined || room.name === "" ? t("room.unnamed") : room.name;
   return (
     <header className={styles["head"]}>
@@ -60,7 +66,7 @@ function Header({ now, model }: Parts): ReactNode {
           }}
         />
       </span>
-      <Avatar id={room?.direct?.id ?? room?.id ?? ""} name={name} group={room?.direct === undefined} />
+      {room !== undefined && <RoomFace room={room} name={name} />}
       <div className={styles["title"]}>
         <h1 dir="auto">{name}</h1>
         {room !== undefined && (
@@ -68,10 +74,20 @@ function Header({ now, model }: Parts): ReactNode {
             <Icon name={room.encrypted ? "lock" : "unlock"} size={14} />
             <span>{t(room.encrypted ? "room.encrypted" : "room.open")}</span>
             {room.direct === undefined && <span className={styles["members"]}>{t("room.people", { count: room.members })}</span>}
+            {presence !== undefined && <span className={styles["members"]}>{t(presenceWords[presence])}</span>}
           </p>
         )}
       </div>
-      {now.state === "open" && <IconButton icon="info" label={t("room.details")} aria-expanded={now.details} onClick={model.toggleDetails} />}
+      {now.state === "open" && room !== undefined && (
+        <IconButton
+          icon="info"
+          label={t("room.details")}
+          aria-expanded={pane}
+          onClick={() => {
+            route.go(pane ? { at: "room", room: room.id } : { at: "room", room: room.id, pane: "about" });
+          }}
+        />
+      )}
     </header>
   );
 }

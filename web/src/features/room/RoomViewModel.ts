@@ -2,6 +2,7 @@ import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Person, RoomId, RoomSummary, Timeline } from "../../store/model.ts";
 import { ComposerViewModel } from "./ComposerViewModel.ts";
+import { RoomStoreOf } from "./RoomStoreOf.ts";
 import { keepSame, rowsOf, type Row } from "./rows.ts";
 
 export interface RoomSnapshot {
@@ -12,14 +13,10 @@ export interface RoomSnapshot {
   readonly rows: readonly Row[];
   readonly typing: readonly Person[];
   readonly history: Timeline["history"];
-  readonly details: boolean;
-  readonly leaving: "no" | "asked" | "busy" | "failed";
   readonly busy: boolean;
 }
 
 interface Own {
-  readonly details: boolean;
-  readonly leaving: RoomSnapshot["leaving"];
   readonly busy: boolean;
 }
 
@@ -29,8 +26,8 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
   readonly composer: ComposerViewModel;
   readonly #app: App;
   readonly #room: RoomId;
-  readonly #own: Store<Own>;
-  readonly #timeline: TimelineOf;
+  readonly #own = new Store<Own>({ busy: false });
+  readonly #timeline: Readable<Timeline | undefined>;
   readonly #derived: Readable<RoomSnapshot>;
   #rows: readonly Row[] = [];
   readonly subscribe: (listener: () => void) => () => void;
@@ -39,8 +36,7 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
     this.#app = app;
     this.#room = id;
     this.composer = new ComposerViewModel(app, id);
-    this.#own = new Store<Own>({ details: false, leaving: "no", busy: false });
-    this.#timeline = new TimelineOf(app, id);
+    this.#timeline = new RoomStoreOf(app, (homeserver) => homeserver.timeline(id));
     this.#derived = new Derived(
       [app.session, app.rooms, app.outbox, this.#timeline, this.#own],
       (session, rooms, outbox, timeline, own) => {
@@ -84,24 +80,6 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
     });
   };
 
-  readonly toggleDetails = (): void => {
-    this.#change({ details: !this.#own.snapshot.details, leaving: "no" });
-  };
-
-  readonly askLeave = (asked: boolean): void => {
-    this.#change({ leaving: asked ? "asked" : "no" });
-  };
-
-  readonly leave = async (): Promise<void> => {
-    this.#change({ leaving: "busy" });
-    try {
-      await this.#app.homeserver.rooms.leave(this.#room);
-      this.#app.route.replace({ at: "inbox" });
-    } catch {
-      this.#change({ leaving: "failed" });
-    }
-  };
-
   readonly answer = async (accept: boolean): Promise<void> => {
     this.#change({ busy: true });
     try {
@@ -117,42 +95,6 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
 
   #change(change: Partial<Own>): void {
     this.#own.update((own) => ({ ...own, ...change }));
-  }
-}
-
-/** A room's timeline, which is there only once the room is known: looked for again whenever the list of rooms changes. */
-class TimelineOf implements Readable<Timeline | undefined> {
-  readonly #app: App;
-  readonly #room: RoomId;
-
-  constructor(app: App, room: RoomId) {
-    this.#app = app;
-    this.#room = room;
-  }
-
-  get snapshot(): Timeline | undefined {
-    return this.#store()?.snapshot;
-  }
-
-  readonly subscribe = (listener: () => void): (() => void) => {
-    let heard = this.#store();
-    let endTimeline = heard?.subscribe(listener);
-    const endRooms = this.#app.rooms.subscribe(() => {
-      const store = this.#store();
-      if (store === heard) return;
-      endTimeline?.();
-      heard = store;
-      endTimeline = store?.subscribe(listener);
-      listener();
-    });
-    return () => {
-      endRooms();
-      endTimeline?.();
-    };
-  };
-
-  #store(): Readable<Timeline> | undefined {
-    return this.#app.session.snapshot.phase === "open" ? this.#app.homeserver.timeline(this.#room) : undefined;
   }
 }
 

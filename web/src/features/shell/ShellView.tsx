@@ -63,6 +63,7 @@ function Content({ place }: { readonly place: Place }): ReactNode {
       return <MeView />;
     case "inbox":
     case "people":
+    case "rooms":
       return <Empty title={t("inbox.choose")} text={t("inbox.chooseText")} />;
   }
 }
@@ -89,7 +90,7 @@ const places: readonly { readonly to: Place; readonly icon: IconName; readonly w
 
 function Navigation({ place, unread }: { readonly place: Place; readonly unread: number }): ReactNode {
   const { t } = useWords();
-  const here = place.at === "room" ? "inbox" : place.at;
+  const here = place.at === "room" ? "inbox" : place.at === "rooms" ? "people" : place.at;
   return (
     <nav className={styles["rail"]} aria-label={t("nav.label")}>
       <span className={styles["mark"]}>
