@@ -1,7 +1,8 @@
 import type { ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import type { MessageBody, MessageItem, RoomId } from "../../store/model.ts";
+import type { MediaBody } from "../../store/media.ts";
+import type { MessageItem, RoomId, TimelineItem } from "../../store/model.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Skeleton } from "../../ui/Skeleton.tsx";
 import { useApp, useViewModel } from "../context.ts";
@@ -9,7 +10,7 @@ import { FileView, PictureView } from "../room/MediaView.tsx";
 import { RoomStoreOf } from "../room/RoomStoreOf.ts";
 import styles from "./PaneView.module.css";
 
-type Kept = Extract<MessageBody, { kind: "picture" | "file" }>;
+type Kept = MessageItem & { readonly body: MediaBody };
 
 /** Pictures and files of the messages that are loaded, the newest first. */
 export function FilesPage({ room }: { readonly room: RoomId }): ReactNode {
@@ -37,7 +38,7 @@ export function FilesPage({ room }: { readonly room: RoomId }): ReactNode {
   );
 }
 
-function FileLine({ item }: { readonly item: MessageItem & { readonly body: Kept } }): ReactNode {
+function FileLine({ item }: { readonly item: Kept }): ReactNode {
   const { t, moment } = useWords();
   const { now } = useApp();
   return (
@@ -48,8 +49,8 @@ function FileLine({ item }: { readonly item: MessageItem & { readonly body: Kept
   );
 }
 
-function isKept(item: { readonly kind: string; readonly body?: MessageBody }): item is MessageItem & { readonly body: Kept } {
-  return item.kind === "message" && (item.body?.kind === "picture" || item.body?.kind === "file");
+function isKept(item: TimelineItem): item is Kept {
+  return item.kind === "message" && "source" in item.body;
 }
 
 /** What everybody here should find again. */
