@@ -5,12 +5,13 @@ import type { Pane } from "../../store/Route.ts";
 import { IconButton } from "../../ui/Button.tsx";
 import { Skeleton } from "../../ui/Skeleton.tsx";
 import { useApp, useViewModel } from "../context.ts";
+import { RoomFilesView } from "../media/RoomFilesView.tsx";
 import { AboutPage } from "./AboutPage.tsx";
-import { FilesPage, PinsPage } from "./FilesPage.tsx";
 import styles from "./PaneView.module.css";
 import { PaneViewModel, type PaneSnapshot } from "./PaneViewModel.ts";
 import { PeoplePage } from "./PeoplePage.tsx";
 import { PermissionsPage } from "./PermissionsPage.tsx";
+import { PinsPage } from "./PinsPage.tsx";
 import { Questions } from "./Questions.tsx";
 import { SettingsPage } from "./SettingsPage.tsx";
 
@@ -83,7 +84,7 @@ function Page({ now, model }: PageParts): ReactNode {
     case "permissions":
       return <PermissionsPage {...parts} />;
     case "files":
-      return <FilesPage room={room.id} />;
+      return <RoomFilesView room={room.id} />;
     case "pins":
       return <PinsPage />;
   }

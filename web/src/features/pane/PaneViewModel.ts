@@ -181,7 +181,12 @@ export class PaneViewModel implements Readable<PaneSnapshot> {
       this.#change({ topic: undefined });
     });
 
-  readonly setPicture = (picture: Blob | undefined): Promise<void> => this.#do((rooms) => rooms.setPicture(this.#room, picture));
+  /** A small picture, without its place and camera. */
+  readonly setPicture = (file: File | undefined): Promise<void> =>
+    this.#do(async (rooms) => {
+      const media = file === undefined ? undefined : await this.#app.homeserver.prepare(file, { as: "media", size: "small", caption: "" });
+      await rooms.setPicture(this.#room, media?.thumbnail ?? media?.blob);
+    });
 
   readonly setJoinRule = (rule: JoinRule): Promise<void> => this.#do((rooms) => rooms.setJoinRule(this.#room, rule));
 
