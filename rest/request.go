@@ -33,6 +33,8 @@ type Request struct {
 	body  []byte
 	read  bool
 	addr  string
+	start time.Time
+	guest *guest // if it may wait
 }
 
 // recorder remembers the status that was written.

@@ -26,8 +26,8 @@ import (
 const DefaultMaxBody = 1 << 20
 
 // Handler serves one route. What it returns is the answer: nil is {}, RawJSON is written as it is, Answer
-// sets status and headers too, Handled means that the handler wrote to r.W itself, and anything else is
-// encoded as JSON. An error that is a fault.Fault is told to the caller, any other is logged and answered
+// sets status and headers too, Handled means that the handler wrote to r.W itself, Wait that there is nothing
+// to answer yet, and anything else is encoded as JSON. An error that is a fault.Fault is told to the caller, any other is logged and answered
 // as M_UNKNOWN.
 type Handler func(r *Request) (any, error)
 
@@ -90,6 +90,11 @@ type Options struct {
 	Rates map[Limit]Rate
 	// MaxConcurrent bounds requests that are being served at one time; 0 is 2,000.
 	MaxConcurrent int
+	// Context is that of work for requests that wait without a goroutine; nil is the background.
+	Context context.Context
+	// ParkAfter is how long a request waits in its own goroutine before that and its buffers are given up:
+	// most news comes soon, and giving up a connection costs something. 0 is two seconds.
+	ParkAfter time.Duration
 	// MaxWaiting bounds requests of Long routes at one time; 0 is 100,000.
 	MaxWaiting int
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
@@ -123,6 +128,12 @@ func New(o Options) *Server {
 	}
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = 2000
+	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	if o.ParkAfter == 0 {
+		o.ParkAfter = 2 * time.Second
 	}
 	if o.MaxWaiting <= 0 {
 		o.MaxWaiting = 100_000
@@ -184,7 +195,7 @@ func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 20 * time.Second,
-		IdleTimeout:       3 * time.Minute,
+		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.With("package", "http").Handler(), slog.LevelDebug),
 	}

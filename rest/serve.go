@@ -50,8 +50,7 @@ func bootID() string {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	start := time.Now()
-	r := &Request{Request: hr, s: s}
+	r := &Request{Request: hr, s: s, start: time.Now()}
 	r.rec.ResponseWriter = w
 	r.W = &r.rec
 	var known bool
@@ -68,8 +67,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		s.unmatched(r, known, api)
 		return
 	}
-	answer, err := s.serve(r)
-	s.finish(r, answer, err, start)
+	if answer, err := s.serve(r); answer != parked {
+		s.finish(r, answer, err)
+	}
 }
 
 func isAPI(path string) bool {
@@ -111,7 +111,11 @@ func (s *Server) serve(r *Request) (answer any, err error) {
 	if r.e.Long {
 		count, limit = &s.waiting, int64(s.o.MaxWaiting)
 	}
-	defer count.Add(-1)
+	defer func() {
+		if answer != parked {
+			count.Add(-1)
+		}
+	}()
 	if count.Add(1) > limit {
 		s.metrics.limited.WithLabelValues("concurrency").Inc()
 		return nil, fault.After(time.Second)
@@ -130,13 +134,22 @@ func (s *Server) serve(r *Request) (answer any, err error) {
 		}
 	}()
 	answer, err = r.e.Handle(r)
-	if r.e.Long && err == nil && !r.Who.Nobody() {
-		// The caller may have been signed out while it waited.
-		if _, err := s.o.Authenticate(r.Context(), bearer(r.Request)); err != nil {
-			return nil, err
-		}
+	if w, ok := answer.(Wait); ok && err == nil {
+		answer, err = s.await(r, w)
+	}
+	if r.e.Long && err == nil && answer != parked {
+		err = s.stillSignedIn(r)
 	}
 	return answer, err
+}
+
+// stillSignedIn is a fault when the caller was signed out while it waited.
+func (s *Server) stillSignedIn(r *Request) error {
+	if r.Who.Nobody() {
+		return nil
+	}
+	_, err := s.o.Authenticate(r.Context(), bearer(r.Request))
+	return err
 }
 
 // allow authenticates, asks access and takes from the rate limit.
@@ -229,7 +242,7 @@ func (s *Server) panicked(r *Request, p any) error {
 }
 
 // finish writes the answer, counts and logs.
-func (s *Server) finish(r *Request, answer any, err error, start time.Time) {
+func (s *Server) finish(r *Request, answer any, err error) {
 	if err != nil {
 		s.fail(r, err)
 	} else if err := r.write(http.StatusOK, answer); err != nil {
@@ -239,7 +252,7 @@ func (s *Server) finish(r *Request, answer any, err error, start time.Time) {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	took := time.Since(start)
+	took := time.Since(r.start)
 	r.e.m.done(status, r.e.Long, took)
 	if s.log.Enabled(r.Context(), slog.LevelDebug) {
 		s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("id", s.requestID(r)),

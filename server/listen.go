@@ -21,6 +21,7 @@ const drainTime = 10 * time.Second
 // listener is one address that is served.
 type listener struct {
 	net.Listener
+	room   *rest.WaitingRoom // of connections whose request waits
 	server *http.Server
 	scheme string
 }
@@ -32,10 +33,27 @@ func (l *listener) serve() error {
 	} else {
 		err = l.server.Serve(l.Listener)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
+	return l.served(err)
+}
+
+// serveRoom serves the connections that come back.
+func (l *listener) serveRoom() error { return l.served(l.server.Serve(l.room)) }
+
+func (l *listener) served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
+
+// stop lets requests under way finish, and cuts them off when ctx ends.
+func (l *listener) stop(ctx context.Context) error {
+	defer func() { _ = l.Close() }() // an address that was opened and never served, because the start failed
+	_ = l.room.Close()               // never fails
+	if err := errors.Join(l.room.Drain(ctx), l.server.Shutdown(ctx)); err != nil {
+		return fmt.Errorf("requests under way at %s were cut off: %w", l.Addr(), errors.Join(err, l.server.Close()))
+	}
+	return nil
 }
 
 // listen opens every address of the configuration, so that a taken port stops
@@ -56,15 +74,15 @@ func (s *Server) listen(ctx context.Context, handler http.Handler) error {
 		if address.scheme == "admin" {
 			serve = s.adminHandler()
 		}
-		entry := &listener{Listener: l, server: rest.NewHTTPServer(serve, s.log), scheme: address.scheme}
-		entry.server.BaseContext = func(net.Listener) context.Context { return s.serving }
+		entry := &listener{Listener: l, room: rest.NewWaitingRoom(l.Addr()), server: rest.NewHTTPServer(serve, s.log), scheme: address.scheme}
+		entry.server.BaseContext = func(net.Listener) context.Context { return entry.room.Context(s.serving) }
 		s.listeners = append(s.listeners, entry)
 		if address.scheme == "https" {
 			pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
 			if err != nil {
 				return fmt.Errorf("configuration keys tls_cert and tls_key: %w", err)
 			}
-			entry.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+			entry.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 		}
 	}
 	return nil

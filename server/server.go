@@ -271,6 +271,7 @@ func (s *Server) serve(ctx context.Context) error {
 	s.running = new(errgroup.Group)
 	for _, l := range s.listeners {
 		s.running.Go(l.serve)
+		s.running.Go(l.serveRoom)
 	}
 	return nil
 }
@@ -279,7 +280,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 	c := s.config
 	r := rest.New(rest.Options{
 		Authenticate: s.accounts.Authenticate, Seen: s.accounts.Seen, Refused: s.refused, Log: s.log, Registerer: s.registry, Clock: s.clock,
-		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Fallback: app,
+		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, Fallback: app,
 	})
 	api := &clientapi.API{
 		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
@@ -322,10 +323,7 @@ func (s *Server) Close() error {
 	drain, done := context.WithTimeout(context.Background(), drainTime)
 	defer done()
 	for _, l := range s.listeners {
-		if err := l.server.Shutdown(drain); err != nil {
-			problems = append(problems, fmt.Errorf("requests under way at %s were cut off: %w", l.Addr(), errors.Join(err, l.server.Close())))
-		}
-		_ = l.Close() // an address that was opened and never served, because the start failed
+		problems = append(problems, l.stop(drain))
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		problems = append(problems, s.closers[i]())

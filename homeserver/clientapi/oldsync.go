@@ -59,10 +59,12 @@ func (a *API) events(r *rest.Request) (any, error) {
 	}
 	who := r.Who
 	who.Device = "" // of no device: messages to devices wait for /sync
-	b, err := a.Feed.Sync(r.Context(), who, feed.SyncRequest{Since: from, Filter: string(text), Timeout: wait})
-	if err != nil {
-		return nil, err
-	}
+	b, waiting, err := a.Feed.Sync(r.Context(), who, feed.SyncRequest{Since: from, Filter: string(text), Timeout: wait}, r.Waker())
+	return syncAnswer(b, waiting, err, func(b []byte) rest.RawJSON { return eventsOfSync(from, b) })
+}
+
+// eventsOfSync makes an answer of /sync one of /events.
+func eventsOfSync(from string, b []byte) rest.RawJSON {
 	chunk := []byte{'['}
 	for _, part := range []string{"rooms.join", "rooms.leave"} {
 		gjson.GetBytes(b, part).ForEach(func(roomID, in gjson.Result) bool {
@@ -73,7 +75,7 @@ func (a *API) events(r *rest.Request) (any, error) {
 			return true
 		})
 	}
-	return eventsAnswer(from, gjson.GetBytes(b, "next_batch").Str, append(chunk, ']')), nil
+	return eventsAnswer(from, gjson.GetBytes(b, "next_batch").Str, append(chunk, ']'))
 }
 
 // nobody is a filter that lets nothing through.

@@ -37,11 +37,8 @@ func (a *API) slidingSync(r *rest.Request, unstable bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.Feed.Slide(r.Context(), r.Who, req)
-	if err != nil {
-		return nil, err
-	}
-	return rest.RawJSON(b), nil
+	b, wait, err := a.Feed.Slide(r.Context(), r.Who, req, r.Waker())
+	return syncAnswer(b, wait, err, asItIs)
 }
 
 // slideBody is the body of a request in both forms.

@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -17,17 +18,33 @@ func (a *API) syncRoutes() []rest.Route {
 	}
 }
 
-// sync keeps nothing of the request but what feed.SyncRequest holds: thousands of them wait at one time.
+// sync keeps nothing of the request but what feed.Wait holds: thousands of them wait at one time.
 func (a *API) sync(r *rest.Request) (any, error) {
 	req, err := syncRequest(r)
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.Feed.Sync(r.Context(), r.Who, req)
+	b, wait, err := a.Feed.Sync(r.Context(), r.Who, req, r.Waker())
+	return syncAnswer(b, wait, err, asItIs)
+}
+
+func asItIs(b []byte) rest.RawJSON { return b }
+
+// syncAnswer is the answer to a sync in some shape, or its waiting for one.
+func syncAnswer(b []byte, wait *feed.Wait, err error, shape func([]byte) rest.RawJSON) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rest.RawJSON(b), nil
+	if wait == nil {
+		return shape(b), nil
+	}
+	return rest.Wait{For: wait.For, Leave: wait.Leave, Look: func(ctx context.Context, over bool) (any, error) {
+		b, err := wait.Look(ctx, over)
+		if b == nil || err != nil {
+			return nil, err
+		}
+		return shape(b), nil
+	}}, nil
 }
 
 func syncRequest(r *rest.Request) (feed.SyncRequest, error) {

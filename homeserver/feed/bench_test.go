@@ -48,7 +48,7 @@ func BenchmarkDelivery(b *testing.B) {
 		w.say(r, alice, "How is the patient in bed four?")
 		begun := time.Now()
 		for i, u := range people {
-			x, err := w.Feed.Sync(ctx, access.Who{User: u, Device: "D"}, SyncRequest{Since: since[i], Timeout: time.Minute, SetPresence: Offline})
+			x, err := w.poll(ctx, access.Who{User: u, Device: "D"}, SyncRequest{Since: since[i], Timeout: time.Minute, SetPresence: Offline})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func BenchmarkNothing(b *testing.B) {
 	since := w.sync(bob, "").next
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.Feed.Sync(ctx, who(bob), SyncRequest{Since: since, SetPresence: Offline}); err != nil {
+		if _, err := w.poll(ctx, who(bob), SyncRequest{Since: since, SetPresence: Offline}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -95,7 +95,7 @@ func BenchmarkPublish(b *testing.B) {
 	w, r, people := crowdWorld(b, 20)
 	for _, u := range people {
 		w.sync(u, "")
-		w.waiters.listen(u)
+		w.waiters.listen(u, func() {})
 	}
 	rm, err := w.rooms.Get(ctx, r)
 	w.ok(err)
@@ -135,7 +135,7 @@ func tellAll(t testing.TB, n int) (each int64, took time.Duration) {
 	var wg sync.WaitGroup
 	for i, u := range people {
 		wg.Go(func() {
-			b, err := w.Feed.Sync(ctx, access.Who{User: u, Device: "D"}, SyncRequest{Since: since[i], Timeout: time.Minute, SetPresence: Offline})
+			b, err := w.poll(ctx, access.Who{User: u, Device: "D"}, SyncRequest{Since: since[i], Timeout: time.Minute, SetPresence: Offline})
 			if err != nil || bodies(w.parse(b).joined(r)) != "to all" {
 				t.Errorf("%s, %v", b, err)
 			}

@@ -198,7 +198,7 @@ func TestTransactionIDs(t *testing.T) {
 		w.ok(err)
 		w.want("own device", w.sync(alice, since).joined(r).Get("timeline.events.0.unsigned.transaction_id").Str, "m1")
 		w.want("other person", w.sync(bob, since).joined(r).Get("timeline.events.0.unsigned.transaction_id").Str, "")
-		b, err := w.Feed.Sync(ctx, access.Who{User: alice, Device: "OTHER"}, SyncRequest{Since: since})
+		b, err := w.poll(ctx, access.Who{User: alice, Device: "OTHER"}, SyncRequest{Since: since})
 		w.ok(err)
 		w.want("other device", w.parse(b).joined(r).Get("timeline.events.0.unsigned.transaction_id").Str, "")
 	})
@@ -234,7 +234,7 @@ func TestRevokedTokensEndWaiting(t *testing.T) {
 		since := w.sync(bob, "").next
 		done := make(chan answered, 1)
 		go func() {
-			b, err := w.Feed.Sync(ctx, who(bob), SyncRequest{Since: since, Timeout: time.Minute, SetPresence: Offline})
+			b, err := w.poll(ctx, who(bob), SyncRequest{Since: since, Timeout: time.Minute, SetPresence: Offline})
 			if err != nil {
 				t.Error(err)
 			}

@@ -215,9 +215,45 @@ func (w *world) sync(u id.UserID, since string, change ...func(*SyncRequest)) an
 	for _, c := range change {
 		c(&req)
 	}
-	b, err := w.Feed.Sync(ctx, who(u), req)
+	b, err := w.poll(ctx, who(u), req)
 	w.ok(err)
 	return w.parse(b)
+}
+
+// poll syncs and waits for what there is to tell.
+func (w *world) poll(ctx context.Context, who access.Who, req SyncRequest) ([]byte, error) {
+	woken := make(chan struct{}, 1)
+	b, wait, err := w.Sync(ctx, who, req, func() { woken <- struct{}{} })
+	return waitFor(ctx, woken, b, wait, err)
+}
+
+// slidePoll is poll by sliding sync.
+func (w *world) slidePoll(ctx context.Context, who access.Who, req *SlideRequest) ([]byte, error) {
+	woken := make(chan struct{}, 1)
+	b, wait, err := w.Slide(ctx, who, req, func() { woken <- struct{}{} })
+	return waitFor(ctx, woken, b, wait, err)
+}
+
+func waitFor(ctx context.Context, woken chan struct{}, b []byte, wait *Wait, err error) ([]byte, error) {
+	if wait == nil {
+		return b, err
+	}
+	defer wait.Leave()
+	over := time.NewTimer(wait.For)
+	defer over.Stop()
+	for {
+		late := false
+		select {
+		case <-woken:
+		case <-over.C:
+			late = true
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if b, err := wait.Look(ctx, late); b != nil || err != nil {
+			return b, err
+		}
+	}
 }
 
 func (w *world) parse(b []byte) answered {

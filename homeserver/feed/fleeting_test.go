@@ -163,7 +163,7 @@ func TestOtherProcess(t *testing.T) {
 	b.want("room of the other process", bodies(first.joined(r)), "create member power_levels join_rules history_visibility guest_access name member")
 	done := make(chan answered, 1)
 	go func() {
-		x, err := b.Feed.Sync(ctx, who(bob), SyncRequest{Since: first.next, Timeout: time.Minute, SetPresence: Offline})
+		x, err := b.poll(ctx, who(bob), SyncRequest{Since: first.next, Timeout: time.Minute, SetPresence: Offline})
 		if err != nil {
 			t.Error(err)
 		}

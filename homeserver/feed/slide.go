@@ -73,41 +73,25 @@ const (
 	slideRooms    = 100 // subscriptions
 )
 
-// Slide answers what a connection of sliding sync has not been told yet. When there is nothing it waits for
-// req.Timeout, or until ctx ends. The fault UnknownPos asks the device to begin a new connection: this
-// process does not know the one that it names.
-func (f *Feed) Slide(ctx context.Context, who access.Who, req *SlideRequest) ([]byte, error) {
+// Slide answers what a connection of sliding sync has not been told yet. When there is nothing and req.Timeout
+// allows it, it returns a Wait instead, and wake is called when there may be something. The fault UnknownPos
+// asks the device to begin a new connection: this process does not know the one that it names.
+func (f *Feed) Slide(ctx context.Context, who access.Who, req *SlideRequest, wake func()) ([]byte, *Wait, error) {
 	s, err := f.beginSlide(ctx, who, req)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer f.syncing(who.User, who.Device, s.presence)()
+	leave := f.syncing(who.User, who.Device, s.presence)
 	if req.Pos == "" || req.Timeout <= 0 {
-		return f.slideNow(ctx, s)
+		defer leave()
+		b, err := f.slideNow(ctx, s)
+		return b, nil, err
 	}
-	// Listen before looking: what comes while this looks is not missed.
-	w := f.waiters.listen(who.User)
-	defer f.waiters.leave(who.User, w)
-	over := time.NewTimer(min(req.Timeout, maxWait))
-	defer over.Stop()
-	for {
-		if b, err := f.slideNews(ctx, s); b != nil || err != nil {
-			return b, err
-		}
-		select {
-		case <-w.ch:
-			if w.over.Load() {
-				// The token may be no good any more: nothing is looked at.
-				return append(appendString([]byte(`{"pos":`), req.Pos), '}'), nil
-			}
-		case <-over.C:
-			return f.slideNow(ctx, s)
-		case <-f.stop:
-			return f.slideNow(ctx, s)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	return f.wait(ctx, &Wait{
+		For: min(req.Timeout, maxWait), user: who.User, leave: leave, again: "pos", since: req.Pos,
+		look: func(ctx context.Context) ([]byte, error) { return f.slideNews(ctx, s) },
+		end:  func(ctx context.Context) ([]byte, error) { return f.slideNow(ctx, s) },
+	}, wake)
 }
 
 // sliding is one request of sliding sync, understood.

@@ -18,7 +18,7 @@ import (
 // slide asks without waiting; all lists want everybody's names and one event unless change says otherwise.
 func (w *world) slide(u id.UserID, pos string, change ...func(*SlideRequest)) answered {
 	w.t.Helper()
-	b, err := w.Slide(ctx, who(u), slideRequest(pos, change...))
+	b, err := w.slidePoll(ctx, who(u), slideRequest(pos, change...))
 	w.ok(err)
 	a := w.parse(b)
 	a.next = a.Get("pos").Str
@@ -122,11 +122,11 @@ func TestSlidePositions(t *testing.T) {
 		retried := w.slide(bob, first.next, all)
 		w.want("not told after it arrived", slidTexts(w.slide(bob, retried.next, all).slid(r)), "")
 
-		_, err := w.Slide(ctx, who(bob), slideRequest(first.next, all))
+		_, err := w.slidePoll(ctx, who(bob), slideRequest(first.next, all))
 		w.wantFault(err, fault.UnknownPos)
-		_, err = w.Slide(ctx, who(carol), slideRequest(retried.next, all))
+		_, err = w.slidePoll(ctx, who(carol), slideRequest(retried.next, all))
 		w.wantFault(err, fault.UnknownPos)
-		_, err = w.Slide(ctx, who(bob), slideRequest("s1_x_2.3", all))
+		_, err = w.slidePoll(ctx, who(bob), slideRequest("s1_x_2.3", all))
 		w.wantFault(err, fault.UnknownPos)
 		other := w.slide(bob, "", all, func(q *SlideRequest) { q.Conn = "other" })
 		w.want("another connection", slidTexts(other.slid(r)), "history_visibility guest_access name member one")
@@ -139,7 +139,7 @@ func TestSlidePositions(t *testing.T) {
 		}
 
 		w.restart()
-		_, err = w.Slide(ctx, who(bob), slideRequest(retried.next, all))
+		_, err = w.slidePoll(ctx, who(bob), slideRequest(retried.next, all))
 		w.wantFault(err, fault.UnknownPos)
 		w.want("a new connection", slidTexts(w.slide(bob, "", all).slid(r)), "history_visibility guest_access name member one")
 	})
@@ -353,7 +353,7 @@ func TestSlideWaits(t *testing.T) {
 		wait := func(pos string) chan answered {
 			got := make(chan answered, 1)
 			go func() {
-				b, err := w.Slide(ctx, who(bob), slideRequest(pos, all, func(q *SlideRequest) { q.Timeout = time.Minute }))
+				b, err := w.slidePoll(ctx, who(bob), slideRequest(pos, all, func(q *SlideRequest) { q.Timeout = time.Minute }))
 				if err != nil {
 					t.Error(err)
 				}
@@ -373,7 +373,7 @@ func TestSlideWaits(t *testing.T) {
 		w.want("dismissed with the position it came with", (<-got).next, news.next)
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := w.Slide(ended, who(bob), slideRequest(news.next, all, func(q *SlideRequest) { q.Timeout = time.Minute })); err == nil {
+		if _, err := w.slidePoll(ended, who(bob), slideRequest(news.next, all, func(q *SlideRequest) { q.Timeout = time.Minute })); err == nil {
 			t.Error("a request that ended is answered")
 		}
 	})

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"maunium.net/go/mautrix/id"
@@ -13,46 +14,24 @@ import (
 // maxWait is the longest that a sync waits for news.
 const maxWait = 5 * time.Minute
 
-// Sync answers what a device has not seen since a token, as the JSON of GET /sync. When there is nothing it
-// waits for req.Timeout, or until ctx ends, and answers with a new token alone.
-func (f *Feed) Sync(ctx context.Context, who access.Who, req SyncRequest) ([]byte, error) {
+// Sync answers what a device has not seen since a token, as the JSON of GET /sync. When there is nothing and
+// req.Timeout allows it, it returns a Wait instead, and wake is called when there may be something.
+func (f *Feed) Sync(ctx context.Context, who access.Who, req SyncRequest, wake func()) ([]byte, *Wait, error) {
 	c, err := f.begin(ctx, who, req)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer f.syncing(who.User, who.Device, c.presence)()
+	leave := f.syncing(who.User, who.Device, c.presence)
 	if c.initial || c.fullState || req.Timeout <= 0 {
-		return f.answer(ctx, c)
+		defer leave()
+		b, err := f.answer(ctx, c)
+		return b, nil, err
 	}
-	// Listen before looking: what comes while this looks is not missed.
-	w := f.waiters.listen(who.User)
-	defer f.waiters.leave(who.User, w)
-	b, err := f.look(ctx, c)
-	if b != nil || err != nil {
-		return b, err
-	}
-	// Nothing but c and the waiter is kept while waiting.
-	over := time.NewTimer(min(req.Timeout, maxWait))
-	defer over.Stop()
-	for {
-		select {
-		case <-w.ch:
-			if w.over.Load() {
-				// Not even a look: the token may be no good any more. The device comes back if it is.
-				return append(appendString([]byte(`{"next_batch":`), req.Since), '}'), nil
-			}
-		case <-over.C:
-			return f.answer(ctx, c)
-		case <-f.stop:
-			return f.answer(ctx, c)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		b, err := f.look(ctx, c)
-		if b != nil || err != nil {
-			return b, err
-		}
-	}
+	return f.wait(ctx, &Wait{
+		For: min(req.Timeout, maxWait), user: who.User, leave: leave, again: "next_batch", since: strings.Clone(req.Since),
+		look: func(ctx context.Context) ([]byte, error) { return f.look(ctx, c) },
+		end:  func(ctx context.Context) ([]byte, error) { return f.answer(ctx, c) },
+	}, wake)
 }
 
 // Revoked ends the waiting syncs of a person whose tokens may have stopped working. They are answered with

@@ -263,7 +263,7 @@ func TestWaiting(t *testing.T) {
 		answers := make(chan []byte, 1)
 		wait := func(since string) {
 			go func() {
-				b, err := w.Feed.Sync(ctx, who(bob), SyncRequest{Since: since, Timeout: time.Minute, SetPresence: Offline})
+				b, err := w.poll(ctx, who(bob), SyncRequest{Since: since, Timeout: time.Minute, SetPresence: Offline})
 				if err != nil {
 					t.Error(err)
 				}
@@ -331,17 +331,17 @@ func TestTokens(t *testing.T) {
 			t.Errorf("a token of the future: %s", got)
 		}
 		for _, bad := range []string{"x", "s", "s-1", "s1_b_x", "s1_b_1_2", "s1_b_1_1_1", "sx", "s1_b_1_x"} {
-			_, err := w.Feed.Sync(ctx, who(bob), SyncRequest{Since: bad})
+			_, err := w.poll(ctx, who(bob), SyncRequest{Since: bad})
 			w.wantFault(err, fault.InvalidParam)
 		}
 		if p, err := Position("s12_boot_3"); p != 12 || err != nil {
 			t.Errorf("position %d, %v", p, err)
 		}
-		_, err := w.Feed.Sync(ctx, who(bob), SyncRequest{SetPresence: "asleep"})
+		_, err := w.poll(ctx, who(bob), SyncRequest{SetPresence: "asleep"})
 		w.wantFault(err, fault.InvalidParam)
-		_, err = w.Feed.Sync(ctx, who(bob), SyncRequest{Filter: "{"})
+		_, err = w.poll(ctx, who(bob), SyncRequest{Filter: "{"})
 		w.wantFault(err, fault.InvalidParam)
-		_, err = w.Feed.Sync(ctx, who(bob), SyncRequest{Filter: "nosuch"})
+		_, err = w.poll(ctx, who(bob), SyncRequest{Filter: "nosuch"})
 		w.wantFault(err, fault.InvalidParam)
 	})
 }

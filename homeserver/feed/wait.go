@@ -1,17 +1,66 @@
 package feed
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"maunium.net/go/mautrix/id"
 )
 
 // waiter is one device that waits for news. It is told at most once until it looks.
 type waiter struct {
-	ch   chan struct{}
+	wake func() // must not block
+	told atomic.Bool
 	over atomic.Bool // its token may have stopped working: it does not wait any longer
+}
+
+// Wait is a sync that had nothing to answer. It holds no more than what it needs to look again, because
+// thousands of them wait at one time. Whoever has it looks when it was woken and when the time is over, one
+// look at a time, and leaves in the end.
+type Wait struct {
+	For time.Duration // how long it waits
+
+	f      *Feed
+	user   id.UserID
+	waiter *waiter
+	again  string                                // the answer's member that says where the device goes on
+	since  string                                // where it came from
+	look   func(context.Context) ([]byte, error) // nil when there is no news
+	end    func(context.Context) ([]byte, error)
+	leave  func()
+}
+
+// wait listens, then looks once: what comes while it looks is not missed.
+func (f *Feed) wait(ctx context.Context, w *Wait, wake func()) ([]byte, *Wait, error) {
+	w.f, w.waiter = f, f.waiters.listen(w.user, wake)
+	b, err := w.Look(ctx, false)
+	if b != nil || err != nil {
+		w.Leave()
+		return b, nil, err
+	}
+	return nil, w, nil
+}
+
+// Look answers if there is news or the time is over, else it returns nil.
+func (w *Wait) Look(ctx context.Context, over bool) ([]byte, error) {
+	w.waiter.told.Store(false)
+	switch {
+	case w.waiter.over.Load():
+		// Not even a look: the token may be no good any more. The device comes back if it is.
+		return append(appendString(appendKey([]byte{'{'}, w.again), w.since), '}'), nil
+	case over || w.f.closed.Load():
+		return w.end(ctx)
+	}
+	return w.look(ctx)
+}
+
+// Leave ends the waiting.
+func (w *Wait) Leave() {
+	w.f.waiters.leave(w.user, w.waiter)
+	w.leave()
 }
 
 // waiters are kept by person: news wakes exactly those whom it concerns.
@@ -22,8 +71,8 @@ type waiters struct {
 }
 
 // listen registers a waiter. The caller looks for news after that, then waits, and leaves.
-func (w *waiters) listen(user id.UserID) *waiter {
-	x := &waiter{ch: make(chan struct{}, 1)}
+func (w *waiters) listen(user id.UserID, wake func()) *waiter {
+	x := &waiter{wake: wake}
 	w.mu.Lock()
 	w.by[user] = append(w.by[user], x)
 	w.n++
@@ -92,10 +141,9 @@ func (w *waiters) count() int {
 }
 
 func (x *waiter) tell() int {
-	select {
-	case x.ch <- struct{}{}:
-		return 1
-	default:
+	if x.told.Swap(true) {
 		return 0
 	}
+	x.wake()
+	return 1
 }
