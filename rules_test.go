@@ -32,7 +32,7 @@ var layers = []struct {
 	{[]string{"homeserver/clientapi"}, false},
 	{[]string{"homeserver/feed"}, false},
 	{[]string{"homeserver"}, true},
-	{[]string{"audit", "rest", "cluster", "web"}, false},
+	{[]string{"audit", "rest", "cluster", "web", "outgoing"}, false},
 	{[]string{"access"}, false},
 	{[]string{"db/dbtest"}, false},
 	{[]string{"db", "seal"}, false},
@@ -123,7 +123,7 @@ func checkOutside(t *testing.T, s source, imported string) {
 			}
 		}
 	}
-	http := []string{"homeserver/clientapi", "homeserver/signin", "rest", "server", "servertest", "demo", "web", "cmd/myelin", "bench", "fault"}
+	http := []string{"homeserver/clientapi", "homeserver/signin", "rest", "server", "servertest", "demo", "web", "cmd/myelin", "bench", "fault", "outgoing"}
 	if imported == "net/http" && !slices.Contains(http, s.pkg) {
 		t.Errorf("%s: package %s may not speak HTTP", s.name, s.pkg)
 	}

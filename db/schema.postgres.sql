@@ -271,6 +271,10 @@ create table feed_pusher (
 	device_id text not null,
 	token bigint not null,
 	body bytea not null,
+	set_at bigint not null,
+	pos bigint not null,
+	holder text not null,
+	held_until bigint not null,
 	PRIMARY KEY (app_id, pushkey, user_id)
 );
 

@@ -246,12 +246,16 @@ CREATE INDEX feed_change_pos on feed_change (pos);
 CREATE INDEX feed_change_user on feed_change (user_id, pos);
 
 CREATE TABLE feed_pusher (
-	user_id   text   not null,
-	app_id    text   not null,
-	pushkey   text   not null,
-	device_id text   not null,
-	token     integer not null,
-	body      blob  not null,
+	user_id    text   not null,
+	app_id     text   not null,
+	pushkey    text   not null,
+	device_id  text   not null,
+	token      integer not null,
+	body       blob  not null,
+	set_at     integer not null,
+	pos        integer not null,
+	holder     text   not null,
+	held_until integer not null,
 	primary key (app_id, pushkey, user_id)
 ) strict;
 

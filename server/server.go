@@ -29,6 +29,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/signin"
+	"github.com/myelin-health/myelin/outgoing"
 	"github.com/myelin-health/myelin/rest"
 	"github.com/myelin-health/myelin/seal"
 	"github.com/myelin-health/myelin/web"
@@ -205,6 +206,7 @@ func (s *Server) buildFeed(context.Context) (err error) {
 	s.feed, err = feed.New(feed.Options{
 		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Account: s.feedAccount(), Counts: s.keyCounts,
 		Clock: s.clock, Log: s.log, Metrics: s.registry, Presence: s.config.Presence == "on",
+		Gateway: outgoing.New(s.config.PrivateAddresses == "allow").PostJSON,
 	})
 	return err
 }

@@ -47,12 +47,16 @@ create index feed_change_pos on feed_change (pos);
 create index feed_change_user on feed_change (user_id, pos);
 
 create table feed_pusher (
-	user_id   text   not null,
-	app_id    text   not null,
-	pushkey   text   not null, -- keyed hash; the key itself is in body
-	device_id text   not null,
-	token     bigint not null, -- access token that made it
-	body      bytea  not null, -- sealed pusher as the client set it
+	user_id    text   not null,
+	app_id     text   not null,
+	pushkey    text   not null, -- keyed hash; the key itself is in body
+	device_id  text   not null,
+	token      bigint not null, -- access token that made it
+	body       bytea  not null, -- sealed pusher as the client set it
+	set_at     bigint not null, -- milliseconds
+	pos        bigint not null, -- events up to it were pushed
+	holder     text   not null, -- boot id of the process that is pushing, or empty
+	held_until bigint not null, -- milliseconds; another process may take over then
 	primary key (app_id, pushkey, user_id)
 );
 create index feed_pusher_user on feed_pusher (user_id);

@@ -35,6 +35,9 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: metrics are kept but not exported
 
+	// Gateway posts JSON to a push gateway; nil: nothing is pushed.
+	Gateway func(ctx context.Context, url string, body []byte) (status int, answer []byte, err error)
+
 	Presence bool // share who is online with people of the same rooms
 	People   int  // how many people's state is kept in memory at most; 0 means 20,000
 }
@@ -60,6 +63,7 @@ type Feed struct {
 	pushEvents *lru.Cache[*room.Event, *push.Event]
 
 	waiters waiters
+	pushing *pushing     // nil: off
 	visible atomic.Int64 // everything up to it may be read; moves on under mu
 	serial  atomic.Int64 // counter of what is never stored; see fleeting.go
 
@@ -136,6 +140,9 @@ func New(o Options) (*Feed, error) {
 	if o.Presence {
 		f.presence = newPresence()
 	}
+	if o.Gateway != nil {
+		f.pushing = newPushing(f, o.Gateway)
+	}
 	return f, nil
 }
 
@@ -155,6 +162,7 @@ func (f *Feed) Start(ctx context.Context, rooms *room.Rooms) error {
 	f.db.OnBatch(f.batch)
 	f.stopped.Add(1)
 	go f.clockwork()
+	f.pushing.begin()
 	return nil
 }
 
@@ -167,6 +175,7 @@ func (f *Feed) Close() {
 		return
 	}
 	close(f.stop)
+	f.pushing.end()
 	f.stopped.Wait()
 	f.waiters.all()
 }

@@ -196,6 +196,9 @@ func (f *Feed) clockwork() {
 		if n%3600 == 60 {
 			f.forgetTransactions()
 		}
+		if n%60 == 59 {
+			f.pushing.look()
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ type metrics struct {
 	bytes    prometheus.Counter
 	recounts prometheus.Counter
 	caughtUp prometheus.Counter
+	pushes   *prometheus.CounterVec
 	waiting  prometheus.GaugeFunc
 	people   prometheus.GaugeFunc
 	places   prometheus.GaugeFunc
@@ -25,6 +26,8 @@ func newMetrics(reg prometheus.Registerer, f *Feed) *metrics {
 			Name: "myelin_feed_recounts", Help: "Unread counts that were made from stored events."}),
 		caughtUp: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "myelin_feed_caught_up", Help: "Positions of other processes that were read."}),
+		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "myelin_feed_pushes", Help: "Calls of push gateways: ok, rejected, failed or unreachable."}, []string{"result"}),
 		waiting: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "myelin_feed_waiting", Help: "Devices that wait for news."},
 			func() float64 { return float64(f.waiters.count()) }),
@@ -36,7 +39,7 @@ func newMetrics(reg prometheus.Registerer, f *Feed) *metrics {
 			func() float64 { f.mu.Lock(); defer f.mu.Unlock(); return float64(len(f.places)) }),
 	}
 	if reg != nil {
-		reg.MustRegister(m.wakeups, m.syncs, m.bytes, m.recounts, m.caughtUp, m.waiting, m.people, m.places)
+		reg.MustRegister(m.wakeups, m.syncs, m.bytes, m.recounts, m.caughtUp, m.pushes, m.waiting, m.people, m.places)
 	}
 	return m
 }

@@ -42,11 +42,13 @@ func (f *Feed) SetPusher(ctx context.Context, who access.Who, app, pushKey strin
 				return err
 			}
 		}
-		if _, err := tx.Exec(`insert into feed_pusher (user_id, app_id, pushkey, device_id, token, body) values ($1, $2, $3, $4, $5, $6)
-			on conflict (app_id, pushkey, user_id) do update set device_id = excluded.device_id, token = excluded.token, body = excluded.body`,
-			who.User, app, key, who.Device, who.Token, body); err != nil {
+		if _, err := tx.Exec(`insert into feed_pusher (user_id, app_id, pushkey, device_id, token, body, set_at, pos, holder, held_until)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, '', 0) on conflict (app_id, pushkey, user_id) do update
+			set device_id = excluded.device_id, token = excluded.token, body = excluded.body, set_at = excluded.set_at`,
+			who.User, app, key, who.Device, who.Token, body, f.now(), f.visible.Load()); err != nil {
 			return err
 		}
+		tx.After(func() { f.pushing.add(who.User) })
 		// The oldest go when there are too many.
 		_, err := tx.Exec(`delete from feed_pusher where user_id = $1 and token in (select token from feed_pusher
 			where user_id = $1 order by token desc limit 1000 offset $2)`, who.User, maxPushers)

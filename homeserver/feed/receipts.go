@@ -260,6 +260,7 @@ func (f *Feed) noteReceipt(x receipt) {
 // little later, together with what else was read meanwhile.
 func (f *Feed) wakeForReceipt(x receipt) {
 	f.woke("receipt", f.waiters.wake(x.user))
+	f.pushing.due(x.user)
 	if x.typ == Read && f.waiters.count() > 0 {
 		f.wakeRoomSoon(x.room)
 	}
