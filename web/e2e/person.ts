@@ -9,10 +9,11 @@ export const pictures = new URL("../test-results/", import.meta.url).pathname;
 export const phone = { width: 360, height: 740 };
 export const desktop = { width: 1440, height: 900 };
 
-export function openBrowser(): Promise<Browser> {
+/** `more` are flags of the browser besides those of every run. */
+export function openBrowser(...more: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", ...more],
   });
 }
 
@@ -61,9 +62,8 @@ export class Person {
   }
 
   async attach(name: string, png: Buffer): Promise<void> {
-    await this.page.getByTestId("picture").setInputFiles({ name, mimeType: "image/png", buffer: png });
-    await this.page.getByRole("button", { name: "Remove the picture" }).waitFor();
-    await this.page.getByRole("button", { name: "Send" }).click();
+    await this.page.getByTestId("media").setInputFiles({ name, mimeType: "image/png", buffer: png });
+    await this.page.getByRole("dialog", { name: "Send files" }).getByRole("button", { name: "Send", exact: true }).click();
   }
 
   /** The message with exactly this text. */

@@ -6,7 +6,6 @@ import type { Readable, Store } from "../store/Store.ts";
 import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../store/media.ts";
 import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline, Trust } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
-import { ClientSettings } from "./ClientSettings.ts";
 import { Media } from "./media.ts";
 import { mediaContent } from "./outgoing.ts";
 import { prepare } from "./prepare.ts";
@@ -47,7 +46,6 @@ const typingEvery = 8_000;
 /** One signed-in connection to the server, over Matrix's SDK. */
 export class Connection implements Homeserver {
   readonly rooms: ClientRooms;
-  readonly settings: ClientSettings;
   readonly #client: MatrixClient;
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
@@ -72,11 +70,7 @@ export class Connection implements Homeserver {
       localTimeoutMs: 60_000,
     });
     this.#media = new Media(this.#client);
-    const upload = (picture: Blob): Promise<string> => this.#media.uploadPlain(picture);
-    this.rooms = new ClientRooms(this.#client, upload);
-    this.settings = new ClientSettings(this.#client, upload, (name) => {
-      events.onName(name);
-    });
+    this.rooms = new ClientRooms(this.#client, (picture) => this.#media.uploadPlain(picture));
   }
 
   /** Opens the crypto store and starts syncing. `password` is there right after somebody typed it. */

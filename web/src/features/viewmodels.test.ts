@@ -202,37 +202,30 @@ describe("ShellViewModel", () => {
 });
 
 describe("MeViewModel", () => {
-  it("warns of messages that signing out would lose", async () => {
+  it("remembers the look and warns of messages that signing out would lose", async () => {
     const app = testApp();
     await app.outbox.enqueue("!r", { kind: "text", text: "x" });
     const model = new MeViewModel(app);
+    model.choose({ theme: "dark" });
     model.askSignOut(true);
-    expect(model.snapshot).toMatchObject({ leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
+    expect(model.snapshot).toMatchObject({ theme: "dark", leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
     await model.signOut();
     expect(app.asked).toEqual(["sign out"]);
   });
 });
 
 describe("ComposerViewModel", () => {
-  it("sends the picture before the text, and clears the draft", async () => {
+  it("sends what was written and clears the draft, and keeps drafts by room", async () => {
     const app = testApp();
     await app.outbox.start();
     const model = new ComposerViewModel(app, "!r");
     await model.send();
     model.type("  see this ");
-    await model.attach(new File(["x"], "a.png", { type: "image/png" }));
     expect(model.snapshot.canSend).toBe(true);
     await model.send();
-    expect(app.outbox.snapshot.map((entry) => (entry.content.kind === "text" ? entry.content.text : entry.content.name))).toEqual(["a.png", "see this"]);
-    expect(model.snapshot.draft).toEqual({ text: "", picture: undefined });
+    expect(app.outbox.snapshot.map((entry) => entry.content)).toEqual([{ kind: "text", text: "see this" }]);
+    expect(model.snapshot.draft).toEqual({ text: "" });
     expect(app.asked).toEqual(["typing !r true", "typing !r false"]);
-  });
-
-  it("says when a file is no picture, and keeps drafts by room", async () => {
-    const app = testApp();
-    const model = new ComposerViewModel(app, "!r");
-    await model.attach(new File(["x"], "a.pdf", { type: "application/pdf" }));
-    expect(model.snapshot).toMatchObject({ picking: "unreadable", canSend: false });
     model.type("half a sen");
     expect(new ComposerViewModel(app, "!r").snapshot.draft.text).toBe("half a sen");
     expect(new ComposerViewModel(app, "!other").snapshot.draft.text).toBe("");

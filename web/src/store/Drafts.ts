@@ -1,13 +1,11 @@
 import { Store, type Readable } from "./Store.ts";
-import type { OutgoingMedia } from "./media.ts";
 import type { RoomId } from "./model.ts";
 
 export interface Draft {
   readonly text: string;
-  readonly picture: OutgoingMedia | undefined;
 }
 
-export const noDraft: Draft = { text: "", picture: undefined };
+export const noDraft: Draft = { text: "" };
 
 /** What somebody has begun to write, by room, as long as the page lives. */
 export class Drafts implements Readable<ReadonlyMap<RoomId, Draft>> {
@@ -25,7 +23,7 @@ export class Drafts implements Readable<ReadonlyMap<RoomId, Draft>> {
 
   keep(room: RoomId, draft: Draft): void {
     const drafts = new Map(this.snapshot);
-    if (draft.text === "" && draft.picture === undefined) drafts.delete(room);
+    if (draft.text === "") drafts.delete(room);
     else drafts.set(room, draft);
     this.#drafts.set(drafts);
   }

@@ -12,7 +12,6 @@ import { PaletteView } from "../palette/PaletteView.tsx";
 import { ShortcutsView } from "../palette/ShortcutsView.tsx";
 import { PeopleView } from "../people/PeopleView.tsx";
 import { RoomView } from "../room/RoomView.tsx";
-import { SettingsView } from "../settings/SettingsView.tsx";
 import { useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
 import { NoticeView } from "./NoticeView.tsx";
@@ -27,12 +26,12 @@ export function ShellView(): ReactNode {
   const [model, now] = useViewModel((app) => new ShellViewModel(app));
   const { place } = now;
   useShortcuts();
-  const aside = place.at === "room" || (place.at === "me" && place.section !== undefined);
+  const aside = place.at === "room" || place.at === "me";
   useEffect(() => {
     document.title = now.unread > 0 ? `(${String(now.unread)}) ${t("app.name")}` : t("app.name");
   }, [now.unread, t]);
   return (
-    <div className={styles["shell"]} data-place={place.at} data-pane={aside ? "main" : "list"}>
+    <div className={styles["shell"]} data-place={place.at}>
       <a className={styles["skip"]} href="#content">
         {t("app.skip")}
       </a>
@@ -43,7 +42,7 @@ export function ShellView(): ReactNode {
       <Navigation place={place} unread={now.unread} />
       {/* Which of the two panes is the page's content depends on the place; on a phone only that one is shown. */}
       <div className={styles["list"]} {...(aside ? {} : content)}>
-        <List place={place} />
+        {place.at === "people" ? <PeopleView /> : <InboxView />}
       </div>
       <div className={styles["main"]} {...(aside ? content : { role: "region", "aria-label": t("inbox.choose") })}>
         <Content place={place} />
@@ -55,26 +54,13 @@ export function ShellView(): ReactNode {
   );
 }
 
-function List({ place }: { readonly place: Place }): ReactNode {
-  switch (place.at) {
-    case "people":
-      return <PeopleView />;
-    case "me":
-      return <MeView />;
-    case "inbox":
-    case "room":
-    case "rooms":
-      return <InboxView />;
-  }
-}
-
 function Content({ place }: { readonly place: Place }): ReactNode {
   const { t } = useWords();
   switch (place.at) {
     case "room":
       return <RoomView key={place.room} room={place.room} />;
     case "me":
-      return <SettingsView key={place.section} section={place.section ?? "appearance"} />;
+      return <MeView />;
     case "inbox":
     case "people":
     case "rooms":

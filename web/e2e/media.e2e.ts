@@ -1,0 +1,225 @@
+import { readFileSync } from "node:fs";
+import type { Browser, Locator, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+
+import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
+import { drawPng } from "./png.ts";
+import { Server, type DemoSignIn } from "./server.ts";
+
+// Everything besides words, encrypted, between a desk and a phone: pictures with marks, the camera, voice, films, files.
+
+let server: Server;
+let browser: Browser;
+let physician: Person;
+let nurse: Person;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([Server.start(), openBrowser("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required")]);
+  const people = await server.people();
+  const find = (role: RegExp): DemoSignIn => people.find((person) => role.test(person.role)) ?? expect.fail(`nobody with role ${String(role)}`);
+  const [physicianIs, nurseIs] = [find(/physician|cardiologist|doctor/i), find(/nurse/i)];
+  [physician, nurse] = await Promise.all([Person.at(browser, server.address, desktop), Person.at(browser, server.address, phone, true)]);
+  await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
+  await physician.go("New");
+  await physician.page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");
+  await physician.page.getByRole("button", { name: nurseIs.name }).click();
+  await physician.page.getByRole("button", { name: /^Write to/ }).click();
+  await physician.write("Pictures follow");
+  await nurse.page.getByRole("button", { name: "Accept" }).click();
+  await nurse.sees("Pictures follow");
+});
+
+afterEach(async ({ task }) => {
+  if (task.result?.state !== "fail") return;
+  process.stderr.write([...physician.faults, ...nurse.faults, ...physician.said.slice(-10)].join("\n"));
+  await physician.page.screenshot({ path: `${pictures}failed-media-physician.png` });
+  await nurse.page.screenshot({ path: `${pictures}failed-media-nurse.png` });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+const pieces = ({ page }: Person): Locator => page.getByRole("dialog", { name: "Send files" });
+const attach = async ({ page }: Person, what: string): Promise<void> => {
+  await page.getByRole("button", { name: "Attach" }).click();
+  await page.getByRole("menuitem", { name: what }).click();
+};
+/** The bytes of a picture as they arrived, and its size. */
+const arrived = (picture: Locator): Promise<{ text: string; width: number; height: number }> =>
+  picture.evaluate(async (img: HTMLImageElement) => {
+    await img.decode();
+    const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
+    return { text: Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""), width: img.naturalWidth, height: img.naturalHeight };
+  });
+
+/** A photograph as a phone would write it, lying on its side, that says where it was taken. Drawn by the browser. */
+async function photo(page: Page): Promise<Buffer> {
+  const plain = await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(600, 400);
+    const context = canvas.getContext("2d");
+    if (context === null) throw new Error("no canvas");
+    context.fillStyle = "#dfe8e6";
+    context.fillRect(0, 0, 600, 400);
+    context.fillStyle = "#b5564a";
+    context.fillRect(60, 60, 180, 120);
+    context.fillStyle = "#111111";
+    context.font = "bold 40px sans-serif";
+    context.fillText("Name 12.03.1950", 230, 330);
+    const blob = await canvas.convertToBlob({ type: "image/jpeg" });
+    return Array.from(new Uint8Array(await blob.arrayBuffer()));
+  });
+  const tiff = Buffer.from([0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]);
+  const exif = Buffer.concat([Buffer.from("Exif\0\0"), tiff, Buffer.from("GPS 52.5186N 13.3761E SecretCam")]);
+  const head = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, exif.length + 2]);
+  return Buffer.concat([head, exif, Buffer.from(plain).subarray(2)]);
+}
+
+it("sends a picture upright, marked, named, and without its place", async () => {
+  const { page } = physician;
+  await page.getByTestId("media").setInputFiles({ name: "wound.jpg", mimeType: "image/jpeg", buffer: await photo(page) });
+  const dialog = pieces(physician);
+  const picture = dialog.getByRole("img", { name: "Picture wound.jpg" });
+  await expect.poll(() => picture.evaluate((canvas: HTMLCanvasElement) => [canvas.width, canvas.height])).toEqual([400, 600]); // turned upright
+  // Hidden with the mouse, pointed at with the keyboard.
+  await dialog.getByRole("button", { name: "Hide a part" }).click();
+  const area = await dialog.getByRole("application", { name: "Picture being edited" }).boundingBox();
+  if (area === null) throw new Error("no picture");
+  await page.mouse.move(area.x + area.width * 0.05, area.y + area.height * 0.4);
+  await page.mouse.down();
+  await page.mouse.move(area.x + area.width * 0.3, area.y + area.height * 0.98, { steps: 4 });
+  await physician.look("media-hide-desktop");
+  await page.mouse.up();
+  await dialog.getByRole("button", { name: "Arrow" }).click();
+  for (let i = 0; i < 8; i++) await page.keyboard.press("ArrowUp");
+  for (let i = 0; i < 6; i++) await page.keyboard.press("Shift+ArrowUp");
+  await page.keyboard.press("Enter");
+  await dialog.getByRole("button", { name: "Turn" }).click();
+  await dialog.getByRole("button", { name: "Undo" }).click();
+  await dialog.getByLabel("Add a caption").fill("Left forearm, day 3");
+  await physician.look("media-preview-desktop");
+  await dialog.getByRole("button", { name: "Send", exact: true }).click();
+  const shown = nurse.page.getByRole("button", { name: "Open picture wound.jpg" });
+  const bytes = await arrived(shown.getByRole("img"));
+  expect([bytes.width, bytes.height]).toEqual([400, 600]);
+  for (const secret of ["Exif", "GPS", "SecretCam"]) expect(bytes.text).not.toContain(secret);
+  await nurse.sees("Left forearm, day 3");
+  await nurse.look("media-conversation-phone");
+  await shown.click();
+  await nurse.page.getByRole("dialog").getByRole("img", { name: "Picture wound.jpg" }).waitFor();
+  await nurse.look("media-viewer-phone");
+  await nurse.page.keyboard.press("Escape");
+});
+
+it("takes a picture with the camera inside the page", async () => {
+  await attach(nurse, "Camera");
+  const camera = nurse.page.getByRole("dialog", { name: "Camera" });
+  await expect.poll(() => camera.getByLabel("What the camera sees").evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
+  await nurse.look("media-camera-phone");
+  await camera.getByRole("button", { name: "Take a picture" }).click();
+  await pieces(nurse).getByRole("img", { name: "Picture photo.jpg" }).waitFor();
+  await nurse.look("media-preview-phone");
+  await pieces(nurse).getByRole("button", { name: "Send", exact: true }).click();
+  expect((await arrived(physician.page.getByRole("button", { name: "Open picture photo.jpg" }).getByRole("img"))).width).toBeGreaterThan(100);
+});
+
+it("sends a voice message after it was listened to", async () => {
+  await attach(nurse, "Voice message");
+  const dialog = nurse.page.getByRole("dialog", { name: "Voice message" });
+  await dialog.getByText("0:01").waitFor();
+  await nurse.look("media-voice-phone");
+  await dialog.getByRole("button", { name: "Pause" }).click();
+  await dialog.getByText("Paused").waitFor();
+  await dialog.getByRole("button", { name: "Go on" }).click();
+  await dialog.getByRole("button", { name: "Done, listen" }).click();
+  await dialog.getByRole("button", { name: "Play" }).click();
+  await dialog.getByRole("button", { name: "Pause" }).waitFor();
+  await nurse.look("media-voice-done-phone");
+  await dialog.getByRole("button", { name: "Send" }).click();
+  const player = physician.page.getByRole("group", { name: "Voice message" });
+  await player.getByRole("button", { name: "Play" }).click();
+  const place = player.getByRole("slider", { name: "Position" });
+  await expect.poll(() => place.inputValue().then(Number)).toBeGreaterThan(0.2);
+  await player.getByRole("button", { name: "Speed 1×" }).click();
+  await player.getByRole("button", { name: "Speed 1.5×" }).waitFor();
+});
+
+it("records a film, and sends files that come back byte for byte", async () => {
+  await attach(physician, "Camera");
+  const camera = physician.page.getByRole("dialog", { name: "Camera" });
+  await camera.getByRole("button", { name: "Record a video" }).click();
+  await camera.getByText("0:01").waitFor();
+  await camera.getByRole("button", { name: "Stop recording" }).click();
+  await pieces(physician).getByLabel(/^Video video/).waitFor();
+  await pieces(physician).getByRole("button", { name: "Send", exact: true }).click();
+  await nurse.page.getByRole("button", { name: /^Play video video/ }).click();
+  const film = nurse.page.getByRole("dialog").locator("video");
+  await expect.poll(() => film.evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
+  await nurse.page.keyboard.press("Escape");
+
+  const page = "<html><script>document.title = 'ran'</script></html>";
+  await nurse.page.getByTestId("file").setInputFiles([
+    { name: "plan.html", mimeType: "text/html", buffer: Buffer.from(page) },
+    { name: "lab.csv", mimeType: "text/csv", buffer: Buffer.from("troponin;14\n".repeat(200)) },
+  ]);
+  await pieces(nurse).getByRole("button", { name: "Send 2 files" }).click();
+  const saved = physician.page.waitForEvent("download");
+  await physician.page.getByRole("button", { name: "Download plan.html" }).click();
+  const file = await saved;
+  expect(file.suggestedFilename()).toBe("plan.html");
+  expect(readFileSync(await file.path(), "utf8")).toBe(page);
+  await physician.look("media-conversation-desktop");
+});
+
+it("shows how far an upload is and stops it", async () => {
+  const { page } = physician;
+  let go: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (go = resolve));
+  await page.route("**/_matrix/media/v3/upload*", async (route) => {
+    await held;
+    await route.continue().catch(() => undefined);
+  });
+  await page.getByTestId("file").setInputFiles({ name: "scan.bin", mimeType: "application/octet-stream", buffer: Buffer.alloc(400_000, 7) });
+  await pieces(physician).getByRole("button", { name: "Send", exact: true }).click();
+  await page.getByRole("progressbar", { name: "Sending the file" }).waitFor();
+  await physician.look("media-uploading-desktop");
+  await physician.write("The scan comes later");
+  await nurse.sees("The scan comes later"); // words do not wait behind a file
+  await page.getByRole("button", { name: "Stop sending" }).click();
+  await page.getByText("scan.bin").waitFor({ state: "hidden" });
+  go();
+  await page.unroute("**/_matrix/media/v3/upload*");
+  expect(await nurse.page.getByText("scan.bin").count()).toBe(0);
+});
+
+it("keeps pictures while the server is away and over a reload, and sends each once", async () => {
+  await server.kill();
+  const { page } = nurse;
+  await page.getByTestId("media").setInputFiles(["one.png", "two.png"].map((name, i) => ({ name, mimeType: "image/png", buffer: drawPng(300 + i, 200) })));
+  await pieces(nurse).getByRole("button", { name: "Send 2 files" }).click();
+  await page.getByRole("article").getByRole("img", { name: "Picture two.png" }).waitFor();
+  await nurse.look("media-waiting-phone");
+  await server.run();
+  await page.reload();
+  for (const name of ["one.png", "two.png"]) {
+    await physician.page.getByRole("button", { name: `Open picture ${name}` }).waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: `Open picture ${name}` }).waitFor({ timeout: 60_000 });
+    expect(await physician.page.getByRole("button", { name: `Open picture ${name}` }).count()).toBe(1);
+  }
+});
+
+it("says plainly when there is no camera", async () => {
+  const { page } = physician;
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
+  });
+  await attach(physician, "Camera");
+  await page.getByText("The camera may not be used here").waitFor();
+  await physician.look("media-camera-denied-desktop");
+  await page.keyboard.press("Escape");
+});
+
+it("never threw, broke the content security policy or showed axe anything wrong", () => {
+  expect([...physician.faults, ...nurse.faults]).toEqual([]);
+});
