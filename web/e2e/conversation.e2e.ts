@@ -61,8 +61,9 @@ it("signs both in and sets their encryption up without asking anything", async (
   }
   await physician.look("me-desktop");
   await nurse.look("me-phone");
+  await nurse.page.getByRole("link", { name: "Appearance and language" }).click();
   await nurse.page.getByRole("radio", { name: "Dark" }).check();
-  await nurse.look("me-dark-phone");
+  await nurse.look("appearance-dark-phone");
   await nurse.page.getByRole("radio", { name: "Like the device" }).check();
   await nurse.go("Inbox");
   await nurse.page.getByRole("list", { name: "Conversations" }).waitFor();

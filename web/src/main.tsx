@@ -1,10 +1,12 @@
 import { createRoot } from "react-dom/client";
 
+import { askToShow, mayShow, playSound, showOutside } from "./client/announce.ts";
 import { BrowserAccount } from "./client/BrowserAccount.ts";
 import { AppView } from "./features/AppView.tsx";
 import { followLanguage } from "./i18n/language.ts";
 import { WordsProvider } from "./i18n/words.tsx";
 import type { App } from "./store/App.ts";
+import { Announcer } from "./store/Announcer.ts";
 import { Drafts } from "./store/Drafts.ts";
 import { Notices } from "./store/Notices.ts";
 import { Preferences } from "./store/Preferences.ts";
@@ -50,6 +52,7 @@ const app: App = {
   blocked: account.blocked,
   trust: account.trust,
   demo: account.demo,
+  outside: { allowed: mayShow, ask: askToShow },
   now: Date.now,
 };
 
@@ -60,6 +63,20 @@ if (root === null) throw new Error("index.html has no #root");
 void account.start();
 
 const speech = await followLanguage(app.preferences, navigator.languages);
+new Announcer({
+  rooms: app.rooms,
+  session: app.session,
+  preferences: app.preferences,
+  route: app.route,
+  watched: () => document.visibilityState === "visible" && document.hasFocus(),
+  sound: playSound,
+  show: (room) => {
+    showOutside(String(speech.snapshot.sentences["notice.outside"]), () => {
+      app.route.go({ at: "room", room });
+    });
+  },
+});
+
 createRoot(root).render(
   <WordsProvider speech={speech}>
     <AppView app={app} />

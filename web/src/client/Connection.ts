@@ -6,6 +6,7 @@ import type { Readable, Store } from "../store/Store.ts";
 import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../store/media.ts";
 import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline, Trust } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
+import { ClientSettings } from "./ClientSettings.ts";
 import { Media } from "./media.ts";
 import { mediaContent } from "./outgoing.ts";
 import { prepare } from "./prepare.ts";
@@ -46,6 +47,7 @@ const typingEvery = 8_000;
 /** One signed-in connection to the server, over Matrix's SDK. */
 export class Connection implements Homeserver {
   readonly rooms: ClientRooms;
+  readonly settings: ClientSettings;
   readonly #client: MatrixClient;
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
@@ -70,7 +72,11 @@ export class Connection implements Homeserver {
       localTimeoutMs: 60_000,
     });
     this.#media = new Media(this.#client);
-    this.rooms = new ClientRooms(this.#client, (picture) => this.#media.uploadPlain(picture));
+    const upload = (picture: Blob): Promise<string> => this.#media.uploadPlain(picture);
+    this.rooms = new ClientRooms(this.#client, upload);
+    this.settings = new ClientSettings(this.#client, upload, (name) => {
+      events.onName(name);
+    });
   }
 
   /** Opens the crypto store and starts syncing. `password` is there right after somebody typed it. */

@@ -11,9 +11,10 @@ export function useShortcuts(): void {
   useEffect(() => {
     const press = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]") !== null) return;
+      const bare = app.preferences.snapshot.singleKeys === "on";
       const typing = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, [contenteditable]");
       for (const action of commands) {
-        const meant = action.shortcuts?.some((shortcut) => pressed(shortcut, event) && !(typing && isBare(shortcut)));
+        const meant = action.shortcuts?.some((shortcut) => pressed(shortcut, event) && (!isBare(shortcut) || (bare && !typing)));
         if (meant !== true || !can(app, action, undefined)) continue;
         event.preventDefault();
         void perform(app, action, undefined);

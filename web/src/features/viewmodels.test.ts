@@ -202,13 +202,12 @@ describe("ShellViewModel", () => {
 });
 
 describe("MeViewModel", () => {
-  it("remembers the look and warns of messages that signing out would lose", async () => {
+  it("warns of messages that signing out would lose", async () => {
     const app = testApp();
     await app.outbox.enqueue("!r", { kind: "text", text: "x" });
     const model = new MeViewModel(app);
-    model.choose({ theme: "dark" });
     model.askSignOut(true);
-    expect(model.snapshot).toMatchObject({ theme: "dark", leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
+    expect(model.snapshot).toMatchObject({ leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
     await model.signOut();
     expect(app.asked).toEqual(["sign out"]);
   });

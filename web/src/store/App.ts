@@ -8,6 +8,11 @@ import type { Route } from "./Route.ts";
 import type { Readable, Store } from "./Store.ts";
 import type { Connection, Demo, Overlay, Person, Presence, RoomId, RoomSummary, Session, Space, Trust, UserId } from "./model.ts";
 
+export interface Outside {
+  readonly allowed: () => "yes" | "no" | "ask";
+  readonly ask: () => Promise<boolean>;
+}
+
 /** Everything the screens are made from. main.tsx puts it together once. */
 export interface App {
   readonly account: Account;
@@ -32,5 +37,7 @@ export interface App {
   readonly trust: Readable<Trust>;
   /** Undefined while it is not known whether this is a demo, and when it is none. */
   readonly demo: Readable<Demo | undefined>;
+  /** Lines outside the app: whether the browser lets us, and asking it to. */
+  readonly outside: Outside;
   readonly now: () => number;
 }

@@ -1,11 +1,13 @@
 import type { Readable } from "./Store.ts";
 import type { Rooms } from "./Rooms.ts";
+import type { Settings } from "./Settings.ts";
 import type { MediaSource, MediaState, OutgoingMedia, Wish } from "./media.ts";
 import type { RoomId, Timeline } from "./model.ts";
 
 /** What the stores and screens may ask of the server. client/ does it; every promise is rejected with a Refusal. */
 export interface Homeserver {
   readonly rooms: Rooms;
+  readonly settings: Settings;
   /** A room's timeline, kept up to date; undefined while the room is not known. */
   timeline(room: RoomId): Readable<Timeline> | undefined;
   /** A file, fetched and opened while somebody listens. */

@@ -13,6 +13,12 @@ export interface Preference {
   readonly contrast: "system" | "more";
   readonly text: TextSize;
   readonly language: "system" | Language;
+  /** A sound when something new comes. */
+  readonly sound: "on" | "off";
+  /** A line outside the app when something new comes and nobody looks at it. */
+  readonly outside: "off" | "on";
+  /** Shortcuts of one key; somebody who speaks their words to the device may not want them (WCAG 2.1.4). */
+  readonly singleKeys: "on" | "off";
 }
 
 /** The part of localStorage that is used; a test gives its own. */
@@ -26,6 +32,9 @@ const choices: { readonly [K in keyof Preference]: readonly Preference[K][] } = 
   contrast: ["system", "more"],
   text: textSizes,
   language: ["system", "en", "de", "ar", "pseudo"],
+  sound: ["on", "off"],
+  outside: ["off", "on"],
+  singleKeys: ["on", "off"],
 };
 
 /** How somebody likes the app to look and speak, in this browser. Nothing here says who they are. */
@@ -35,7 +44,15 @@ export class Preferences implements Readable<Preference> {
 
   constructor(memory: Memory) {
     this.#memory = memory;
-    this.#now = new Store<Preference>({ theme: this.#kept("theme"), contrast: this.#kept("contrast"), text: this.#kept("text"), language: this.#kept("language") });
+    this.#now = new Store<Preference>({
+      theme: this.#kept("theme"),
+      contrast: this.#kept("contrast"),
+      text: this.#kept("text"),
+      language: this.#kept("language"),
+      sound: this.#kept("sound"),
+      outside: this.#kept("outside"),
+      singleKeys: this.#kept("singleKeys"),
+    });
   }
 
   get snapshot(): Preference {

@@ -6,6 +6,11 @@ export const panes = ["about", "people", "settings", "permissions", "files", "pi
 
 export type Pane = (typeof panes)[number];
 
+/** What can be set about oneself and the app. */
+export const sections = ["profile", "appearance", "notifications", "devices", "about"] as const;
+
+export type Section = (typeof sections)[number];
+
 /** Where in the app somebody is. The address bar is the only place that remembers it. */
 export type Place =
   | { readonly at: "inbox" }
@@ -13,7 +18,7 @@ export type Place =
   | { readonly at: "people" }
   /** Rooms that one is not in yet: the published ones, or those of a space. */
   | { readonly at: "rooms"; readonly space?: RoomId }
-  | { readonly at: "me" };
+  | { readonly at: "me"; readonly section?: Section };
 
 /** The part of the browser that remembers places; a test gives its own. */
 export interface History {
@@ -34,13 +39,17 @@ export function pathOf(place: Place): string {
     case "rooms":
       return place.space === undefined ? "/rooms" : `/rooms/${encodeURIComponent(place.space)}`;
     case "me":
-      return "/me";
+      return place.section === undefined ? "/me" : `/me/${place.section}`;
   }
 }
 
 export function placeOf(path: string): Place {
   const [first = "", second = "", third = ""] = path.split("/").filter((part) => part !== "");
-  if (first === "people" || first === "me") return { at: first };
+  if (first === "people") return { at: "people" };
+  if (first === "me") {
+    const section = sections.find((one) => one === second);
+    return section === undefined ? { at: "me" } : { at: "me", section };
+  }
   if (first === "rooms" && second === "") return { at: "rooms" };
   const id = second === "" ? undefined : decoded(second);
   if (id === undefined) return { at: "inbox" };

@@ -2,6 +2,7 @@ import type { App } from "../store/App.ts";
 import { Drafts } from "../store/Drafts.ts";
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { Member, PublicRoom, RoomDetails, Rooms } from "../store/Rooms.ts";
+import { testSettings } from "./settings.ts";
 import { Notices } from "../store/Notices.ts";
 import { Outbox, type Deliver, type OutboxShelf } from "../store/Outbox.ts";
 import { Preferences } from "../store/Preferences.ts";
@@ -120,6 +121,7 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     return app.refuse ? Promise.reject(new Refusal("other", "no")) : Promise.resolve();
   };
   const homeserver: Homeserver = {
+    settings: testSettings(ask),
     rooms: testRooms(ask, () => app),
     timeline: (room) => timelines.get(room),
     media: () => new Store<MediaState>({ state: "failed" }),
@@ -189,6 +191,7 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     blocked: new Store<readonly UserId[]>([]),
     trust: new Store<Trust>("ready"),
     demo: new Store<Demo | undefined>(undefined),
+    outside: { allowed: () => "ask", ask: () => Promise.resolve(true) },
     now,
     timelines,
     asked,

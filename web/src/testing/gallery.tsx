@@ -9,7 +9,7 @@ import "../styles/tokens.css";
 import { anna, ben, chiara, roomOf, testApp, timelineOf } from "./app.ts";
 import { speak } from "./words.ts";
 
-// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|people|me|elsewhere|broken&theme=dark&contrast=more&text=200&language=ar
+// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|elsewhere|broken&path=/me/devices&theme=dark&contrast=more&text=200&language=ar
 
 const now = Date.now();
 const minute = 60_000;
@@ -59,7 +59,7 @@ const group: TimelineItem[] = [
   say(anna, "Thank you all, handing over now", 40 * minute),
 ];
 
-const app = testApp(() => Promise.reject(new Error("refused")), screen === "room" || screen === "group" ? `/room/${screen === "room" ? "!ben" : "!ward"}` : `/${screen === "people" || screen === "me" ? screen : ""}`, () => now);
+const app = testApp(() => Promise.reject(new Error("refused")), query.get("path") ?? (screen === "room" || screen === "group" ? `/room/${screen === "room" ? "!ben" : "!ward"}` : "/"), () => now);
 app.demo.set({ hospital: "Riverside General", people });
 app.directory = people.map(({ user, name }) => ({ id: user, name }));
 app.rooms.set(screen === "empty" ? [] : [roomOf("!inv", { membership: "invited", direct: chiara, name: chiara.name, inviter: chiara, at: now - minute }), ...rooms]);

@@ -1,14 +1,15 @@
 import type { ReactNode } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
-import type { Theme } from "../../store/Preferences.ts";
+import { sections as sectionNames } from "../../store/Route.ts";
 import type { Trust } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
-import { Icon, type IconName } from "../../ui/Icon.tsx";
+import { Icon } from "../../ui/Icon.tsx";
 import { useViewModel } from "../context.ts";
-import { LanguageChoice } from "../LanguageChoice.tsx";
+import { Link } from "../Link.tsx";
+import { sections } from "../settings/sections.ts";
 import styles from "./MeView.module.css";
 import { MeViewModel, type MeSnapshot } from "./MeViewModel.ts";
 
@@ -19,12 +20,7 @@ const trusts: Record<Trust, Word> = {
   unconfirmed: "me.trustUnconfirmed",
 };
 
-const themes: readonly { readonly theme: Theme; readonly word: Word; readonly icon: IconName }[] = [
-  { theme: "system", word: "me.lookSystem", icon: "device" },
-  { theme: "light", word: "me.lookLight", icon: "sun" },
-  { theme: "dark", word: "me.lookDark", icon: "moon" },
-];
-
+/** Oneself, and the way to everything that can be set. */
 export function MeView(): ReactNode {
   const { t } = useWords();
   const [model, now] = useViewModel((app) => new MeViewModel(app));
@@ -48,29 +44,19 @@ export function MeView(): ReactNode {
           <dd>{now.device}</dd>
         </dl>
       </section>
-      <section className={styles["card"]} aria-labelledby="me-look">
-        <h2 id="me-look">{t("me.look")}</h2>
-        <div className={styles["themes"]} role="radiogroup" aria-labelledby="me-look">
-          {themes.map(({ theme, word, icon }) => (
-            <label key={theme}>
-              <input
-                type="radio"
-                name="theme"
-                checked={now.theme === theme}
-                onChange={() => {
-                  model.choose({ theme });
-                }}
-              />
-              <Icon name={icon} />
-              <span>{t(word)}</span>
-            </label>
+      <nav className={styles["sections"]} aria-label={t("settings.title")}>
+        <ul>
+          {sectionNames.map((section) => (
+            <li key={section}>
+              <Link to={{ at: "me", section }} aria-current={section === now.section ? "page" : undefined}>
+                <Icon name={sections[section].icon} />
+                <span>{t(sections[section].word)}</span>
+                <Icon name="chevron" size={18} />
+              </Link>
+            </li>
           ))}
-        </div>
-      </section>
-      <section className={styles["card"]} aria-labelledby="me-language">
-        <h2 id="me-language">{t("me.language")}</h2>
-        <LanguageChoice chosen={now.language} onChoose={model.choose} />
-      </section>
+        </ul>
+      </nav>
       <Button
         look="danger"
         icon="leave"

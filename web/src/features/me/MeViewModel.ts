@@ -1,5 +1,5 @@
 import type { App } from "../../store/App.ts";
-import type { Preference, Theme } from "../../store/Preferences.ts";
+import type { Section } from "../../store/Route.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Person, Trust } from "../../store/model.ts";
 
@@ -7,8 +7,7 @@ export interface MeSnapshot {
   readonly me: Person | undefined;
   readonly device: string;
   readonly trust: Trust;
-  readonly theme: Theme;
-  readonly language: Preference["language"];
+  readonly section: Section | undefined;
   readonly leaving: "no" | "asked" | "busy";
   /** Messages that signing out would lose. */
   readonly waiting: number;
@@ -23,13 +22,12 @@ export class MeViewModel implements Readable<MeSnapshot> {
   constructor(app: App) {
     this.#app = app;
     this.#derived = new Derived(
-      [app.session, app.trust, app.preferences, app.outbox, this.#leaving],
-      (session, trust, { theme, language }, outbox, leaving) => ({
+      [app.session, app.trust, app.route, app.outbox, this.#leaving],
+      (session, trust, place, outbox, leaving) => ({
         me: session.phase === "open" || session.phase === "opening" ? session.me : undefined,
         device: session.phase === "open" ? session.device : "",
         trust,
-        theme,
-        language,
+        section: place.at === "me" ? (place.section ?? "appearance") : undefined,
         leaving,
         waiting: outbox.filter((entry) => entry.state !== "sent").length,
       }),
@@ -40,10 +38,6 @@ export class MeViewModel implements Readable<MeSnapshot> {
   get snapshot(): MeSnapshot {
     return this.#derived.snapshot;
   }
-
-  readonly choose = (change: Partial<Preference>): void => {
-    this.#app.preferences.choose(change);
-  };
 
   readonly askSignOut = (asked: boolean): void => {
     this.#leaving.set(asked ? "asked" : "no");

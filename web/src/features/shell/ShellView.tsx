@@ -12,6 +12,7 @@ import { PaletteView } from "../palette/PaletteView.tsx";
 import { ShortcutsView } from "../palette/ShortcutsView.tsx";
 import { PeopleView } from "../people/PeopleView.tsx";
 import { RoomView } from "../room/RoomView.tsx";
+import { SettingsView } from "../settings/SettingsView.tsx";
 import { useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
 import { NoticeView } from "./NoticeView.tsx";
@@ -26,12 +27,12 @@ export function ShellView(): ReactNode {
   const [model, now] = useViewModel((app) => new ShellViewModel(app));
   const { place } = now;
   useShortcuts();
-  const aside = place.at === "room" || place.at === "me";
+  const aside = place.at === "room" || (place.at === "me" && place.section !== undefined);
   useEffect(() => {
     document.title = now.unread > 0 ? `(${String(now.unread)}) ${t("app.name")}` : t("app.name");
   }, [now.unread, t]);
   return (
-    <div className={styles["shell"]} data-place={place.at}>
+    <div className={styles["shell"]} data-place={place.at} data-pane={aside ? "main" : "list"}>
       <a className={styles["skip"]} href="#content">
         {t("app.skip")}
       </a>
@@ -42,7 +43,7 @@ export function ShellView(): ReactNode {
       <Navigation place={place} unread={now.unread} />
       {/* Which of the two panes is the page's content depends on the place; on a phone only that one is shown. */}
       <div className={styles["list"]} {...(aside ? {} : content)}>
-        {place.at === "people" ? <PeopleView /> : <InboxView />}
+        <List place={place} />
       </div>
       <div className={styles["main"]} {...(aside ? content : { role: "region", "aria-label": t("inbox.choose") })}>
         <Content place={place} />
@@ -54,13 +55,26 @@ export function ShellView(): ReactNode {
   );
 }
 
+function List({ place }: { readonly place: Place }): ReactNode {
+  switch (place.at) {
+    case "people":
+      return <PeopleView />;
+    case "me":
+      return <MeView />;
+    case "inbox":
+    case "room":
+    case "rooms":
+      return <InboxView />;
+  }
+}
+
 function Content({ place }: { readonly place: Place }): ReactNode {
   const { t } = useWords();
   switch (place.at) {
     case "room":
       return <RoomView key={place.room} room={place.room} />;
     case "me":
-      return <MeView />;
+      return <SettingsView key={place.section} section={place.section ?? "appearance"} />;
     case "inbox":
     case "people":
     case "rooms":
