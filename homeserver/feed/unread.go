@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -26,6 +27,7 @@ type unread struct {
 	ready bool
 	upTo  int64 // events up to here are counted
 	notes []note
+	sum   counts // of the notes
 }
 
 // note is one event that notifies, in order of position.
@@ -104,32 +106,69 @@ func (f *Feed) unreadOf(ctx context.Context, p *person, set settings, r *room.Ro
 			return nil, err
 		}
 	}
-	u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.pos <= all || n.pos <= threads[n.thread] })
+	newest := all
+	for _, at := range threads {
+		newest = max(newest, at)
+	}
+	if len(u.notes) > 0 && u.notes[0].pos <= newest {
+		u.remove(func(n note) bool { return n.pos <= all || n.pos <= threads[n.thread] })
+	}
 	return u, nil
 }
 
+// tally is what is unread, the caller's own.
 func (u *unread) tally() counts {
-	var c counts
-	for _, n := range u.notes {
-		c.all.add(n)
-		if n.thread == mainThread {
-			c.main.add(n)
-			continue
-		}
-		if c.threads == nil {
-			c.threads = make(map[string]tally)
-		}
-		t := c.threads[n.thread]
-		t.add(n)
-		c.threads[n.thread] = t
-	}
+	c := u.sum
+	c.threads = maps.Clone(c.threads)
 	return c
 }
 
-func (t *tally) add(n note) {
-	t.notifications++
+// add notes an event; of too many the oldest is forgotten.
+func (u *unread) add(n note) {
+	if len(u.notes) >= unreadMax {
+		u.sum.add(u.notes[0], -1)
+		u.notes = u.notes[1:]
+	}
+	u.notes = append(u.notes, n)
+	u.sum.add(n, 1)
+}
+
+func (u *unread) remove(gone func(note) bool) {
+	before := len(u.notes)
+	if u.notes = slices.DeleteFunc(u.notes, gone); len(u.notes) == before {
+		return
+	}
+	u.sum = counts{}
+	for _, n := range u.notes {
+		u.sum.add(n, 1)
+	}
+}
+
+func (u *unread) clear() { u.notes, u.sum = u.notes[:0], counts{} }
+
+// add counts a note, or with -1 takes it back.
+func (c *counts) add(n note, by int) {
+	c.all.add(n, by)
+	if n.thread == mainThread {
+		c.main.add(n, by)
+		return
+	}
+	t := c.threads[n.thread]
+	t.add(n, by)
+	switch {
+	case t == tally{}:
+		delete(c.threads, n.thread)
+	case c.threads == nil:
+		c.threads = map[string]tally{n.thread: t}
+	default:
+		c.threads[n.thread] = t
+	}
+}
+
+func (t *tally) add(n note, by int) {
+	t.notifications += by
 	if n.highlight {
-		t.highlights++
+		t.highlights += by
 	}
 }
 
@@ -165,7 +204,7 @@ func (f *Feed) recount(ctx context.Context, u *unread, who *reader, r *room.Room
 	if i := slices.IndexFunc(found, func(ev *room.Event) bool { return joins(ev, who.user) }); i >= 0 {
 		found = found[:i]
 	}
-	u.notes = u.notes[:0]
+	u.clear()
 	for _, ev := range slices.Backward(found) {
 		if err := f.consider(ctx, u, who, r, ev); err != nil {
 			return err
@@ -186,11 +225,11 @@ func joins(ev *room.Event, user id.UserID) bool {
 // consider adds an event to what is unread, or takes from it what the event makes read or gone.
 func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Room, ev *room.Event) error {
 	if ev.Type == "m.room.redaction" && ev.Redacts != "" {
-		u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.event == ev.Redacts })
+		u.remove(func(n note) bool { return n.event == ev.Redacts })
 		return nil
 	}
 	if joins(ev, who.user) {
-		u.notes = u.notes[:0]
+		u.clear()
 		return nil
 	}
 	if ev.Sender == who.user {
@@ -202,7 +241,7 @@ func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Roo
 		if err != nil {
 			return err
 		}
-		u.notes = slices.DeleteFunc(u.notes, func(n note) bool { return n.thread == thread })
+		u.remove(func(n note) bool { return n.thread == thread })
 		return nil
 	}
 	if ev.RedactedBecause != nil || who.ignored[ev.Sender] && !ev.State() {
@@ -218,10 +257,7 @@ func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Roo
 	if err != nil {
 		return err
 	}
-	u.notes = append(u.notes, note{ev.Pos, ev.ID, thread, res.Highlight})
-	if len(u.notes) > unreadMax {
-		u.notes = slices.Delete(u.notes, 0, len(u.notes)-unreadMax)
-	}
+	u.add(note{ev.Pos, ev.ID, thread, res.Highlight})
 	return nil
 }
 
