@@ -88,6 +88,13 @@ func (s *Server) keysChanged(tx *db.Tx, c e2ee.Change) {
 	}
 }
 
+// changedElsewhere drops what this process remembers and another one changed.
+func (s *Server) changedElsewhere(c feed.Change) {
+	if c.Kind == feed.KeyCounts {
+		s.e2ee.Forget(c.User, id.DeviceID(c.Key))
+	}
+}
+
 // profileChanged brings the person's member events up to date.
 func (s *Server) profileChanged(ctx context.Context, user id.UserID) {
 	if err := s.rooms.UpdateProfile(ctx, user); err != nil {

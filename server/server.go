@@ -167,15 +167,11 @@ func (s *Server) buildAccounts(context.Context) error {
 }
 
 func (s *Server) buildKeys(context.Context) error {
-	o := e2ee.Options{
+	s.e2ee = e2ee.New(e2ee.Options{
 		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Clock: s.clock, Log: s.log,
 		DeviceNames: s.deviceNames, Changed: s.keysChanged,
 		CreateDevice: s.accounts.AddUnattended, RemoveDevice: s.accounts.RemoveUnattended, Inbox: s.inbox,
-	}
-	if s.db.Postgres() {
-		o.CountsFor = time.Second
-	}
-	s.e2ee = e2ee.New(o)
+	})
 	return nil
 }
 
@@ -204,7 +200,7 @@ func roomVersions(c *config.Config) []id.RoomVersion {
 
 func (s *Server) buildFeed(context.Context) (err error) {
 	s.feed, err = feed.New(feed.Options{
-		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Account: s.feedAccount(), Counts: s.keyCounts,
+		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Account: s.feedAccount(), Counts: s.keyCounts, Elsewhere: s.changedElsewhere,
 		Clock: s.clock, Log: s.log, Metrics: s.registry, Presence: s.config.Presence == "on",
 		Gateway: outgoing.New(s.config.PrivateAddresses == "allow").PostJSON,
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"maunium.net/go/mautrix/id"
@@ -22,47 +21,36 @@ type deviceKey struct {
 	device id.DeviceID
 }
 
-type cachedCounts struct {
-	counts *DeviceCounts
-	read   time.Time
-}
-
 // countCache remembers counts of the devices that sync. A generation number per lookup keeps an answer
 // that was read before a change from being stored after it.
 type countCache struct {
-	clock func() time.Time
-	age   time.Duration
-
 	mu         sync.Mutex
 	generation uint64
-	entries    *lru.Cache[deviceKey, cachedCounts]
+	entries    *lru.Cache[deviceKey, *DeviceCounts]
 }
 
 const cachedDevices = 50_000
 
-func newCountCache(clock func() time.Time, age time.Duration) countCache {
-	entries, err := lru.New[deviceKey, cachedCounts](cachedDevices)
+func newCountCache() countCache {
+	entries, err := lru.New[deviceKey, *DeviceCounts](cachedDevices)
 	if err != nil {
 		panic(err) // the size is a constant above 0
 	}
-	return countCache{clock: clock, age: age, entries: entries}
+	return countCache{entries: entries}
 }
 
 func (c *countCache) get(d deviceKey) (counts *DeviceCounts, generation uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.entries.Get(d)
-	if ok && c.age > 0 && c.clock().Sub(e.read) > c.age {
-		ok = false
-	}
-	return e.counts, c.generation, ok
+	counts, ok = c.entries.Get(d)
+	return counts, c.generation, ok
 }
 
 func (c *countCache) put(d deviceKey, counts *DeviceCounts, generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation == generation {
-		c.entries.Add(d, cachedCounts{counts, c.clock()})
+		c.entries.Add(d, counts)
 	}
 }
 
@@ -73,7 +61,8 @@ func (c *countCache) drop(d deviceKey) {
 	c.entries.Remove(d)
 }
 
-// Counts returns what is left of the device's keys. Devices that sync often are answered from memory.
+// Counts returns what is left of the device's keys, from memory when it was asked for before. What another
+// process changes is there after Forget.
 func (k *Keys) Counts(ctx context.Context, user id.UserID, device id.DeviceID) (*DeviceCounts, error) {
 	d := deviceKey{user, device}
 	counts, generation, ok := k.counts.get(d)

@@ -64,9 +64,6 @@ type Options struct {
 	RemoveDevice func(tx *db.Tx, user id.UserID, device id.DeviceID) error
 	// Inbox returns messages sent to a device after a position, without removing them.
 	Inbox func(ctx context.Context, user id.UserID, device id.DeviceID, after int64, limit int) (messages []json.RawMessage, last int64, err error)
-	// CountsFor is how long counts of one-time keys may be served from memory without looking. 0 means until
-	// this process changes them, which is right when it is the only one.
-	CountsFor time.Duration
 }
 
 // Keys serves all users' keys. It is safe for concurrent use.
@@ -89,7 +86,7 @@ func New(o Options) *Keys {
 	if o.DeviceNames == nil {
 		o.DeviceNames = func(context.Context, id.UserID) (map[id.DeviceID]string, error) { return nil, nil }
 	}
-	return &Keys{Options: o, counts: newCountCache(o.Clock, o.CountsFor)}
+	return &Keys{Options: o, counts: newCountCache()}
 }
 
 // local reports whether user belongs to this server.

@@ -22,7 +22,6 @@ func (k *Keys) DeviceRemoved(tx *db.Tx, user id.UserID, device id.DeviceID) erro
 	if _, err := tx.Exec(`delete from e2ee_dehydrated_devices where user_id = $1 and device_id = $2`, user, device); err != nil {
 		return fmt.Errorf("remove dehydrated device: %w", err)
 	}
-	tx.After(func() { k.counts.drop(deviceKey{user, device}) })
 	if n > 0 {
 		k.Changed(tx, Change{Kind: DeviceList, User: user})
 	}
@@ -32,14 +31,22 @@ func (k *Keys) DeviceRemoved(tx *db.Tx, user id.UserID, device id.DeviceID) erro
 // removeKeys removes what belongs to a device's identity: one-time and fallback keys, and the signatures
 // made on it and by it.
 func (k *Keys) removeKeys(tx *db.Tx, user id.UserID, device id.DeviceID) error {
+	var counted int64
 	for _, q := range []string{
 		`delete from e2ee_one_time_keys where user_id = $1 and device_id = $2`,
 		`delete from e2ee_fallback_keys where user_id = $1 and device_id = $2`,
-		`delete from e2ee_signatures where user_id = $1 and key_id = $2`,
 	} {
-		if _, err := tx.Exec(q, user, device); err != nil {
+		n, err := tx.Exec(q, user, device)
+		if err != nil {
 			return fmt.Errorf("remove keys of a device: %w", err)
 		}
+		counted += n
+	}
+	if counted > 0 {
+		k.countsChanged(tx, user, device)
+	}
+	if _, err := tx.Exec(`delete from e2ee_signatures where user_id = $1 and key_id = $2`, user, device); err != nil {
+		return fmt.Errorf("remove signatures on a device: %w", err)
 	}
 	if _, err := tx.Exec(`delete from e2ee_signatures where signer = $1 and signer_key = $2`,
 		user, id.NewKeyID(id.KeyAlgorithmEd25519, string(device))); err != nil {

@@ -30,6 +30,8 @@ type Options struct {
 	Account    Account
 	// Counts returns what is left of a device's one-time and fallback keys; nil: no encryption.
 	Counts func(ctx context.Context, user id.UserID, device id.DeviceID) (DeviceCounts, error)
+	// Elsewhere is told of each change that another process reported, before a device sees anything of it. May be nil.
+	Elsewhere func(Change)
 
 	Clock   func() time.Time
 	Log     *slog.Logger
@@ -44,21 +46,22 @@ type Options struct {
 
 // Feed answers what a device has not seen yet. Its methods may be called from any goroutine.
 type Feed struct {
-	db       *db.DB
-	seal     *seal.Keys
-	rooms    *room.Rooms
-	server   string
-	account  Account
-	counts   func(ctx context.Context, user id.UserID, device id.DeviceID) (DeviceCounts, error)
-	clock    func() time.Time
-	log      *slog.Logger
-	metrics  *metrics
-	presence *presence // nil: off
-	boot     string
-	filters  *lru.Cache[filterKey, *filter]
-	devices  *lru.Cache[deviceKey, *deviceMemory]
-	conns    *lru.Cache[connKey, *connection] // of sliding sync
-	slides   atomic.Uint64                    // answers of sliding sync, which it numbers
+	db        *db.DB
+	seal      *seal.Keys
+	rooms     *room.Rooms
+	server    string
+	account   Account
+	counts    func(ctx context.Context, user id.UserID, device id.DeviceID) (DeviceCounts, error)
+	elsewhere func(Change)
+	clock     func() time.Time
+	log       *slog.Logger
+	metrics   *metrics
+	presence  *presence // nil: off
+	boot      string
+	filters   *lru.Cache[filterKey, *filter]
+	devices   *lru.Cache[deviceKey, *deviceMemory]
+	conns     *lru.Cache[connKey, *connection] // of sliding sync
+	slides    atomic.Uint64                    // answers of sliding sync, which it numbers
 	// pushEvents are the newest events as push rules look at them.
 	pushEvents *lru.Cache[*room.Event, *push.Event]
 
@@ -108,6 +111,9 @@ func New(o Options) (*Feed, error) {
 	if o.Counts == nil {
 		o.Counts = func(context.Context, id.UserID, id.DeviceID) (DeviceCounts, error) { return DeviceCounts{}, nil }
 	}
+	if o.Elsewhere == nil {
+		o.Elsewhere = func(Change) {}
+	}
 	filters, err := lru.New[filterKey, *filter](1024)
 	if err != nil {
 		return nil, fmt.Errorf("make filter cache: %w", err)
@@ -125,7 +131,7 @@ func New(o Options) (*Feed, error) {
 		return nil, fmt.Errorf("make event cache: %w", err)
 	}
 	f := &Feed{
-		pushEvents: pushEvents, db: o.DB, seal: o.Seal, server: o.ServerName, account: o.Account, counts: o.Counts,
+		pushEvents: pushEvents, db: o.DB, seal: o.Seal, server: o.ServerName, account: o.Account, counts: o.Counts, elsewhere: o.Elsewhere,
 		clock: o.Clock, log: o.Log.With("pkg", "feed"), boot: newBoot(), filters: filters, devices: devices, conns: conns,
 		people: make(map[id.UserID]*person), places: make(map[id.RoomID]*place), maxP: o.People,
 		txns: make(map[mailTxn]chan struct{}), typing: make(map[id.RoomID]*typing), soon: make(map[id.RoomID]bool),

@@ -172,6 +172,9 @@ func (f *Feed) catchUp(ctx context.Context, upTo int64) error {
 	if err != nil {
 		return err
 	}
+	for _, c := range changes {
+		f.elsewhere(c.Change)
+	}
 	f.mu.Lock()
 	for _, c := range events {
 		f.noteEvent(c)

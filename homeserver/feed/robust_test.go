@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -15,11 +16,19 @@ func TestGapIsBridged(t *testing.T) {
 	url := dbtest.PostgresURL(t)
 	a := newWorld(t, dbtest.Open(t, db.Options{URL: url}))
 	b := &world{t: t, d: dbtest.Open(t, db.Options{URL: url}), clock: a.clock, keys: a.keys, log: a.log, dir: a.dir}
-	b.start()
+	var told []Change
+	b.start(func(o *Options) { o.Elsewhere = func(c Change) { told = append(told, c) } })
 	r, other := a.public(alice, bob), a.public(alice, bob)
+	a.ok(a.d.Write(ctx, "claim", nil, func(tx *db.Tx) error {
+		a.Changed(tx, Change{Kind: KeyCounts, User: bob, Key: "BOB"})
+		return nil
+	}))
 	pos, err := b.d.Position(ctx)
 	b.ok(err)
 	b.ok(b.CatchUp(ctx, pos))
+	if !slices.Contains(told, Change{Kind: KeyCounts, User: bob, Key: "BOB"}) {
+		t.Errorf("told of %v", told)
+	}
 	since := b.sync(bob, "").next
 	rename := func(from, to string) {
 		t.Helper()
