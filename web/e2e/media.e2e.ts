@@ -46,13 +46,14 @@ const attach = async ({ page }: Person, what: string): Promise<void> => {
   await page.getByRole("button", { name: "Attach" }).click();
   await page.getByRole("menuitem", { name: what }).click();
 };
-/** The bytes of a picture as they arrived, and its size. */
-const arrived = (picture: Locator): Promise<{ text: string; width: number; height: number }> =>
-  picture.evaluate(async (img: HTMLImageElement) => {
-    await img.decode();
-    const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
-    return { text: Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""), width: img.naturalWidth, height: img.naturalHeight };
-  });
+const sizeOf = (picture: Locator): Promise<[number, number]> => picture.evaluate((img: HTMLImageElement) => img.decode().then(() => [img.naturalWidth, img.naturalHeight]));
+/** A file as somebody saves it. */
+async function saved({ page }: Person, button: Locator): Promise<{ name: string; bytes: Buffer }> {
+  const coming = page.waitForEvent("download");
+  await button.click();
+  const file = await coming;
+  return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
+}
 
 /** A photograph as a phone would write it, lying on its side, that says where it was taken. Drawn by the browser. */
 async function photo(page: Page): Promise<Buffer> {
@@ -101,14 +102,15 @@ it("sends a picture upright, marked, named, and without its place", async () => 
   await physician.look("media-preview-desktop");
   await dialog.getByRole("button", { name: "Send", exact: true }).click();
   const shown = nurse.page.getByRole("button", { name: "Open picture wound.jpg" });
-  const bytes = await arrived(shown.getByRole("img"));
-  expect([bytes.width, bytes.height]).toEqual([400, 600]);
-  for (const secret of ["Exif", "GPS", "SecretCam"]) expect(bytes.text).not.toContain(secret);
+  expect(await sizeOf(shown.getByRole("img"))).toEqual([400, 600]);
   await nurse.sees("Left forearm, day 3");
   await nurse.look("media-conversation-phone");
   await shown.click();
   await nurse.page.getByRole("dialog").getByRole("img", { name: "Picture wound.jpg" }).waitFor();
   await nurse.look("media-viewer-phone");
+  const { name, bytes } = await saved(nurse, nurse.page.getByRole("dialog").getByRole("button", { name: "Download wound.jpg" }));
+  expect([name, bytes.readUInt16BE(0)]).toEqual(["wound.jpg", 0xffd8]);
+  for (const secret of ["Exif", "GPS", "SecretCam"]) expect(bytes.includes(secret)).toBe(false);
   await nurse.page.keyboard.press("Escape");
 });
 
@@ -121,7 +123,7 @@ it("takes a picture with the camera inside the page", async () => {
   await pieces(nurse).getByRole("img", { name: "Picture photo.jpg" }).waitFor();
   await nurse.look("media-preview-phone");
   await pieces(nurse).getByRole("button", { name: "Send", exact: true }).click();
-  expect((await arrived(physician.page.getByRole("button", { name: "Open picture photo.jpg" }).getByRole("img"))).width).toBeGreaterThan(100);
+  expect((await sizeOf(physician.page.getByRole("button", { name: "Open picture photo.jpg" }).getByRole("img")))[0]).toBeGreaterThan(100);
 });
 
 it("sends a voice message after it was listened to", async () => {
@@ -164,11 +166,8 @@ it("records a film, and sends files that come back byte for byte", async () => {
     { name: "lab.csv", mimeType: "text/csv", buffer: Buffer.from("troponin;14\n".repeat(200)) },
   ]);
   await pieces(nurse).getByRole("button", { name: "Send 2 files" }).click();
-  const saved = physician.page.waitForEvent("download");
-  await physician.page.getByRole("button", { name: "Download plan.html" }).click();
-  const file = await saved;
-  expect(file.suggestedFilename()).toBe("plan.html");
-  expect(readFileSync(await file.path(), "utf8")).toBe(page);
+  const file = await saved(physician, physician.page.getByRole("button", { name: "Download plan.html" }));
+  expect([file.name, file.bytes.toString()]).toEqual(["plan.html", page]);
   await physician.look("media-conversation-desktop");
 });
 

@@ -43,7 +43,7 @@ export function CutView({ file, onCut, onCancel }: CutViewProps): ReactNode {
     <Dialog title={t("profile.cut")} onClose={onCancel}>
       <div className={styles["sure"]}>
         <h2>{t("profile.cut")}</h2>
-        {picture === "unreadable" && <p role="alert">{t("composer.unreadable")}</p>}
+        {picture === "unreadable" && <p role="alert">{t("attach.unreadable")}</p>}
         {typeof picture === "object" && <Cutter picture={picture} onCut={onCut} />}
         <Button wide onClick={onCancel}>
           {t("settings.cancel")}
