@@ -56,6 +56,7 @@ type Config struct {
 	Presence                 string        `key:"presence" default:"on" allowed:"on,off" doc:"Whether people see who is online."`
 	DirectorySearch          string        `key:"directory_search" default:"all" allowed:"all,shared" doc:"Whom the people search finds: everyone with an account here, or only people one shares a room with."`
 	AccessTokenLifetime      time.Duration `key:"access_token_lifetime" default:"1h" doc:"How long an access token works that came with a refresh token. Tokens without one last until sign-out."`
+	LongestDelay             time.Duration `key:"longest_delay" default:"8760h" doc:"How far ahead an event may be scheduled."`
 	LogLevel                 string        `key:"log_level" default:"info" allowed:"debug,info,warn,error" doc:"How much is logged. Message content, names and tokens are not logged at any level."`
 	LogFormat                string        `key:"log_format" default:"text" allowed:"text,json" doc:"Format of log lines on standard error."`
 	FrameAncestors           []string      `key:"frame_ancestors" default:"" doc:"Origins that may show the web app inside a frame, for a launch from the EHR. Empty: none."`

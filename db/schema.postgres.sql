@@ -130,6 +130,29 @@ create table audit_tile (
 	PRIMARY KEY (level, number)
 );
 
+create table delayed_event (
+	delay_id text not null,
+	user_id text not null,
+	device_id text not null,
+	room_id text not null,
+	type text not null,
+	state_key text,
+	txn text,
+	replaces text not null,
+	delay bigint not null,
+	since bigint not null,
+	due bigint not null,
+	done bigint not null,
+	content bytea not null,
+	PRIMARY KEY (delay_id)
+);
+
+CREATE INDEX delayed_event_due ON public.delayed_event USING btree (done, due);
+
+CREATE INDEX delayed_event_user ON public.delayed_event USING btree (user_id, done, due);
+
+CREATE UNIQUE INDEX delayed_event_txn ON public.delayed_event USING btree (user_id, device_id, room_id, type, txn) WHERE (txn IS NOT NULL);
+
 create table e2ee_backup_keys (
 	user_id text not null,
 	version bigint not null,

@@ -114,6 +114,28 @@ CREATE TABLE audit_tile (
 	primary key (level, number)
 ) strict;
 
+CREATE TABLE delayed_event (
+    delay_id  text   not null primary key,
+    user_id   text   not null,
+    device_id text   not null,
+    room_id   text   not null,
+    type      text   not null,
+    state_key text,
+    txn       text,
+    replaces  text   not null,
+    delay     integer not null,
+    since     integer not null,
+    due       integer not null,
+    done      integer not null,
+    content   blob  not null
+) strict;
+
+CREATE INDEX delayed_event_due on delayed_event (done, due);
+
+CREATE UNIQUE INDEX delayed_event_txn on delayed_event (user_id, device_id, room_id, type, txn) where txn is not null;
+
+CREATE INDEX delayed_event_user on delayed_event (user_id, done, due);
+
 CREATE TABLE e2ee_backup_keys (
     user_id             text   not null,
     version             integer not null,

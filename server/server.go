@@ -24,6 +24,7 @@ import (
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/homeserver/clientapi"
+	"github.com/myelin-health/myelin/homeserver/delayed"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
@@ -61,6 +62,7 @@ type Server struct {
 	e2ee     *e2ee.Keys
 	rooms    *room.Rooms
 	feed     *feed.Feed
+	delayed  *delayed.Events
 	media    *media.Media
 	cluster  *cluster.Cluster
 	rest     *rest.Server
@@ -139,7 +141,7 @@ func (s *Server) openStores(ctx context.Context) error {
 // buildParts builds the homeserver from the bottom up. Where a part tells one
 // that is built later, it does so through s.
 func (s *Server) buildParts(ctx context.Context) error {
-	for _, build := range []func(context.Context) error{s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildMedia} {
+	for _, build := range []func(context.Context) error{s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildDelayed, s.buildMedia} {
 		if err := build(ctx); err != nil {
 			return err
 		}
@@ -207,6 +209,13 @@ func (s *Server) buildFeed(context.Context) (err error) {
 	return err
 }
 
+func (s *Server) buildDelayed(context.Context) error {
+	s.delayed = delayed.New(delayed.Options{
+		DB: s.db, Seal: s.keys, Rooms: s.rooms, Clock: s.clock, Log: s.log, Longest: s.config.LongestDelay, May: s.accounts.MayWrite,
+	})
+	return nil
+}
+
 func (s *Server) buildMedia(context.Context) (err error) {
 	s.media, err = media.New(media.Options{
 		DB: s.db, Seal: s.keys, Audit: s.audit, ServerName: s.config.ServerName, Dir: filepath.Join(s.config.DataDir, "media"),
@@ -229,6 +238,8 @@ func (s *Server) connect(ctx context.Context) (err error) {
 	s.audit.Start()
 	s.accounts.Start(ctx)
 	s.closers = append(s.closers, func() error { return s.accounts.Close(context.WithoutCancel(ctx)) })
+	s.delayed.Start(ctx)
+	s.closers = append(s.closers, func() error { s.delayed.Close(); return nil })
 	s.cluster, err = cluster.Start(ctx, cluster.Options{DB: s.db, URL: s.config.Database, OnHint: s.hint, Log: s.log})
 	if err != nil {
 		return fmt.Errorf("listen to other processes: %w", err)
@@ -281,7 +292,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, Fallback: app,
 	})
 	api := &clientapi.API{
-		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
+		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
 		ServerName: c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
 		Support: clientapi.Support{Page: c.SupportPage, Email: c.SupportEmail, MatrixID: id.UserID(c.SupportMatrixID)},
 		TURN:    clientapi.TURN{URIs: c.TURNURIs, Secret: c.TURNSecret, Lifetime: c.TURNLifetime},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix"
@@ -56,7 +57,7 @@ func TestEndpoints(t *testing.T) {
 			test func(*testing.T, *Server)
 		}{
 			{"suspended", suspended}, {"login token", loginToken}, {"openid", openID}, {"reports", reports},
-			{"mutual rooms", mutualRooms}, {"old sync", oldSync},
+			{"mutual rooms", mutualRooms}, {"old sync", oldSync}, {"later", later},
 		} {
 			t.Run(f.name, func(t *testing.T) { f.test(t, s) })
 		}
@@ -178,4 +179,32 @@ func oldSync(t *testing.T, s *Server) {
 	ask(t, s.URL, dave, "404 M_NOT_FOUND", "GET", v3+"events/$none", ``)
 	hidden := Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol)
 	ask(t, s.URL, dave, "403 M_FORBIDDEN", "GET", v3+"rooms/"+string(id.RoomID(hidden))+"/initialSync", ``)
+}
+
+// later is sent after a restart, from a table that holds no clear text.
+func later(t *testing.T, s *Server) {
+	carol := Register(t, s.URL, "carold")
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol))
+	const list = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events"
+	send := v3 + "rooms/" + room + "/send/m.room.message/"
+	waits := ask(t, s.URL, carol, "200", "PUT", send+"1?org.matrix.msc4140.delay=600000", `{"body":"much later"}`).Get("delay_id").Str
+	ask(t, s.URL, carol, "200", "PUT", send+"2?org.matrix.msc4140.delay=1", `{"body":"soon"}`)
+	s.Restart(t)
+	Eventually(t, 20*time.Second, "the event to be sent", func() bool {
+		return ask(t, s.URL, carol, "200", "GET", list, ``).Get("delayed_events.#").Int() == 1
+	})
+	got := ask(t, s.URL, carol, "200", "GET", list+"/"+waits, ``)
+	if got.Get("content.body").Str != "much later" || got.Get("room_id").Str != room || got.Get("delay").Int() != 600000 {
+		t.Errorf("what waits: %s", got.Raw)
+	}
+	ask(t, s.URL, nil, "401 M_MISSING_TOKEN", "GET", list, ``)
+	ask(t, s.URL, nil, "404 M_NOT_FOUND", "POST", list+"/none/cancel", `{}`)
+	ask(t, s.URL, nil, "404 M_UNRECOGNIZED", "POST", list+"/"+waits+"/hurry", `{}`)
+	ask(t, s.URL, nil, "400 M_MISSING_PARAM", "POST", list+"/"+waits, `{}`)
+	ask(t, s.URL, nil, "200", "POST", list+"/"+waits, `{"action":"restart"}`)
+	ask(t, s.URL, nil, "200", "POST", list+"/"+waits+"/send", `{}`)
+	bodies := ask(t, s.URL, carol, "200", "GET", v3+"rooms/"+room+"/messages?dir=b&limit=2", ``).Get("chunk.#.content.body")
+	if bodies.Raw != `["much later","soon"]` {
+		t.Errorf("sent: %s", bodies.Raw)
+	}
 }

@@ -141,6 +141,22 @@ func (a *Accounts) Exists(ctx context.Context, user id.UserID) (bool, error) {
 	return err == nil && !u.Gone(), err
 }
 
+// MayWrite returns a fault when an account may not write: it is locked, suspended or gone.
+func (a *Accounts) MayWrite(ctx context.Context, user id.UserID) error {
+	u, err := a.User(ctx, user)
+	switch {
+	case err != nil:
+		return err
+	case u.State == Locked:
+		return fault.New(fault.UserLocked, "This account is locked.")
+	case u.Gone():
+		return fault.New(fault.UserDeactivated, "This account was deactivated.")
+	case u.Suspended:
+		return fault.New(fault.UserSuspended, "This account is suspended.")
+	}
+	return nil
+}
+
 // Taken reports whether a name is or was in use.
 func (a *Accounts) Taken(ctx context.Context, user id.UserID) (bool, error) {
 	_, err := a.User(ctx, user)

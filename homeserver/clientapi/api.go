@@ -12,6 +12,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/delayed"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
@@ -28,6 +29,7 @@ type API struct {
 	Media    *media.Media
 	Rooms    *room.Rooms
 	Feed     *feed.Feed
+	Delayed  *delayed.Events
 
 	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
 	// are no longer of interest. It is the feed's.
@@ -72,6 +74,7 @@ func (a *API) Routes() []rest.Route {
 		a.mediaRoutes(),
 		a.roomsRoutes(),
 		a.sendRoutes(),
+		a.delayedRoutes(),
 		a.roomStateRoutes(),
 		a.membershipRoutes(),
 		a.aliasesRoutes(),

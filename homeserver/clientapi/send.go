@@ -32,9 +32,11 @@ func (a *API) sendEvent(r *rest.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ev, err := a.Rooms.Send(r.Context(), id.RoomID(r.Param("roomId")), room.Draft{
-		Type: r.Param("eventType"), Sender: r.Who.User, Content: content, Device: r.Who.Device, Txn: r.Param("txnId"),
-	})
+	d := room.Draft{Type: r.Param("eventType"), Sender: r.Who.User, Content: content, Device: r.Who.Device, Txn: r.Param("txnId")}
+	if answer, later, err := a.schedule(r, d); later {
+		return answer, err
+	}
+	ev, err := a.Rooms.Send(r.Context(), id.RoomID(r.Param("roomId")), d)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +49,11 @@ func (a *API) setState(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	key := r.Param("stateKey")
-	ev, err := a.Rooms.SetState(r.Context(), id.RoomID(r.Param("roomId")), room.Draft{
-		Type: r.Param("eventType"), StateKey: &key, Sender: r.Who.User, Content: content, Device: r.Who.Device,
-	})
+	d := room.Draft{Type: r.Param("eventType"), StateKey: &key, Sender: r.Who.User, Content: content, Device: r.Who.Device}
+	if answer, later, err := a.schedule(r, d); later {
+		return answer, err
+	}
+	ev, err := a.Rooms.SetState(r.Context(), id.RoomID(r.Param("roomId")), d)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ var versions = map[string]any{
 	},
 	"unstable_features": map[string]bool{
 		"org.matrix.msc3814":            true, // dehydrated devices
+		"org.matrix.msc4140":            true, // delayed events
 		"org.matrix.simplified_msc3575": true, // sliding sync
 	},
 }
