@@ -134,7 +134,7 @@ it("sends a voice message after it was listened to", async () => {
   await dialog.getByRole("button", { name: "Pause" }).click();
   await dialog.getByText("Paused").waitFor();
   await dialog.getByRole("button", { name: "Go on" }).click();
-  await dialog.getByRole("button", { name: "Done, listen" }).click();
+  await dialog.getByRole("button", { name: "Done" }).click();
   await dialog.getByRole("button", { name: "Play" }).click();
   await dialog.getByRole("button", { name: "Pause" }).waitFor();
   await nurse.look("media-voice-done-phone");

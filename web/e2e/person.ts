@@ -58,7 +58,7 @@ export class Person {
 
   async write(text: string): Promise<void> {
     await this.page.getByRole("textbox", { name: "Message" }).fill(text);
-    await this.page.getByRole("button", { name: "Send" }).click();
+    await this.page.getByRole("button", { name: "Send", exact: true }).click();
   }
 
   async attach(name: string, png: Buffer): Promise<void> {

@@ -12,6 +12,7 @@ import { Viewer } from "./Viewer.tsx";
 /** A picture, or the first picture of a film, small; opens large. */
 export function PictureView({ body }: { readonly body: MediaBody }): ReactNode {
   const { t } = useWords();
+  const { homeserver } = useApp();
   const [open, setOpen] = useState(false);
   const film = body.kind === "video";
   const label = film ? t("media.openVideo", { name: body.name }) : t("message.openPicture", { name: body.name });
@@ -22,6 +23,7 @@ export function PictureView({ body }: { readonly body: MediaBody }): ReactNode {
         className={styles["open"]}
         aria-label={label}
         onClick={() => {
+          for (const source of [body.thumbnail, body.source]) if (source !== undefined) homeserver.retryMedia(source);
           setOpen(true);
         }}
       >
@@ -49,21 +51,8 @@ export function PictureView({ body }: { readonly body: MediaBody }): ReactNode {
 /** The small picture of a picture or film; of a film without one nothing is fetched. */
 export function Small({ body }: { readonly body: MediaBody }): ReactNode {
   const { t } = useWords();
-  const { homeserver } = useApp();
-  const source = body.thumbnail ?? body.source;
-  const media = useMedia(source, body.kind === "picture" || body.thumbnail !== undefined);
+  const media = useMedia(body.thumbnail ?? body.source, body.kind === "picture" || body.thumbnail !== undefined);
   if (media.state === "ready") return <img src={media.url} alt={t("message.picture", { name: body.name })} />;
-  if (media.state === "failed") {
-    return (
-      <span
-        className={styles["failed"]}
-        onPointerEnter={() => {
-          homeserver.retryMedia(source);
-        }}
-      >
-        {t("message.pictureFailed")}
-      </span>
-    );
-  }
+  if (media.state === "failed") return <span className={styles["failed"]}>{t("message.pictureFailed")}</span>;
   return body.blurhash === undefined && body.kind === "picture" ? <Icon name="picture" size={28} /> : null;
 }
