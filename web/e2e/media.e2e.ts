@@ -198,6 +198,8 @@ it("keeps pictures while the server is away and over a reload, and sends each on
   await page.getByTestId("media").setInputFiles(["one.png", "two.png"].map((name, i) => ({ name, mimeType: "image/png", buffer: drawPng(300 + i, 200) })));
   await pieces(nurse).getByRole("button", { name: "Send 2 files" }).click();
   await page.getByRole("article").getByRole("img", { name: "Picture two.png" }).waitFor();
+  const box = await page.getByRole("article").getByRole("img", { name: "Picture two.png" }).boundingBox();
+  expect((box?.x ?? phone.width) + (box?.width ?? 0)).toBeLessThan(phone.width);
   await nurse.look("media-waiting-phone");
   await server.run();
   await page.reload();
@@ -205,6 +207,19 @@ it("keeps pictures while the server is away and over a reload, and sends each on
     await physician.page.getByRole("button", { name: `Open picture ${name}` }).waitFor({ timeout: 60_000 });
     await page.getByRole("button", { name: `Open picture ${name}` }).waitFor({ timeout: 60_000 });
     expect(await physician.page.getByRole("button", { name: `Open picture ${name}` }).count()).toBe(1);
+  }
+});
+
+it("lists what was sent in the room", async () => {
+  for (const [person, where] of [[physician, "desktop"], [nurse, "phone"]] as const) {
+    const { page } = person;
+    await page.getByRole("button", { name: "People and details" }).click();
+    await page.getByRole("complementary").getByText("Pictures and files").click();
+    const files = page.getByRole("complementary", { name: "Pictures and files" });
+    await files.getByRole("button", { name: "Open picture two.png" }).getByRole("img").waitFor();
+    await files.getByRole("button", { name: "Download lab.csv" }).waitFor();
+    await person.look(`media-files-${where}`);
+    await page.getByRole("button", { name: "Close details" }).click();
   }
 });
 

@@ -45,7 +45,7 @@ export function CameraView({ onTaken, onClose }: CameraProps): ReactNode {
       <div className={styles["camera"]}>
         <header>
           <IconButton icon="close" label={t("attach.close")} onClick={onClose} />
-          <p>{film.since === undefined ? t("camera.private") : t("voice.recording")}</p>
+          <p>{fault === undefined && t(film.since === undefined ? "camera.private" : "voice.recording")}</p>
           {film.since !== undefined && (
             <span className={styles["time"]} role="timer">
               {lengthOf(film.length)}
