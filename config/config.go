@@ -41,6 +41,7 @@ type Config struct {
 	TURNSecret               string        `key:"turn_secret" default:"" doc:"Secret that the TURN server shares (coturn: static-auth-secret)." secret:"all"`
 	TURNLifetime             time.Duration `key:"turn_lifetime" default:"24h" doc:"How long a password for the TURN server works."`
 	Registration             string        `key:"registration" default:"closed" allowed:"closed,open,shared_secret" doc:"Who may make an account: nobody, anybody, or only tools that know registration_shared_secret."`
+	Guests                   string        `key:"guests" default:"off" allowed:"off,on" doc:"Whether somebody without an account may come as a guest, into rooms that admit guests."`
 	RegistrationSharedSecret string        `key:"registration_shared_secret" default:"" doc:"Serves /_synapse/admin/v1/register for tools that hold this secret, also beside open registration." secret:"all"`
 	RateLimits               string        `key:"rate_limits" default:"on" allowed:"on,off" doc:"Limits on sign-ins, messages and requests per person and per address. Off is for tests only."`
 	PasswordHashing          string        `key:"password_hashing" default:"strong" allowed:"strong,fast" doc:"Cost of argon2id. fast is for tests: it also takes short passwords, and refuses to start on an address that is not loopback."`

@@ -40,6 +40,7 @@ const (
 	BadState                Kind = "M_BAD_STATE"
 	BadAlias                Kind = "M_BAD_ALIAS"
 	GuestForbidden          Kind = "M_GUEST_ACCESS_FORBIDDEN"
+	InviteBlocked           Kind = "M_INVITE_BLOCKED"
 	MissingParam            Kind = "M_MISSING_PARAM"
 	InvalidParam            Kind = "M_INVALID_PARAM"
 	TooLarge                Kind = "M_TOO_LARGE"
@@ -69,7 +70,7 @@ const (
 // Status is the HTTP status that the specification gives the kind unless an operation says otherwise.
 func (k Kind) Status() int {
 	switch k {
-	case Forbidden, GuestForbidden, CannotLeaveServerNotice, WrongRoomKeysVersion, UserSuspended,
+	case Forbidden, GuestForbidden, InviteBlocked, CannotLeaveServerNotice, WrongRoomKeysVersion, UserSuspended,
 		UserDeactivated, ThreepidDenied:
 		return http.StatusForbidden
 	case UnknownToken, MissingToken, UserLocked, Unauthorized:

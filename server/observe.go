@@ -11,9 +11,11 @@ import (
 
 	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
+	"github.com/myelin-health/myelin/homeserver/invite"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/seal"
 )
@@ -132,6 +134,36 @@ func (s *Server) revoked(user id.UserID, _ id.DeviceID) {
 func (s *Server) hint(_, last int64) {
 	if err := s.feed.CatchUp(s.serving, last); err != nil && s.serving.Err() == nil {
 		s.log.Error("positions of another process could not be read", "error", err)
+	}
+}
+
+// invitable refuses an invitation that a person does not want.
+func (s *Server) invitable(ctx context.Context, sender, target id.UserID) error {
+	found, err := s.accounts.Data(ctx, target, []account.Datum{{Type: invite.Type}, {Type: invite.Unstable}})
+	if err != nil {
+		return err
+	}
+	var contents [][]byte
+	for _, d := range found {
+		contents = append(contents, d.Content)
+	}
+	if invite.Parse(contents...).Of(sender) == invite.Block {
+		return fault.New(fault.InviteBlocked, "This person does not want to be invited.")
+	}
+	return nil
+}
+
+// guests tells who is one, where there are any.
+func (s *Server) guests() func(context.Context, id.UserID) (bool, error) {
+	if s.config.Guests != "on" {
+		return nil
+	}
+	return func(ctx context.Context, user id.UserID) (bool, error) {
+		if !s.accounts.Local(user) {
+			return false, nil
+		}
+		u, err := s.accounts.User(ctx, user)
+		return u.Guest, err
 	}
 }
 

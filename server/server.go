@@ -163,7 +163,7 @@ func (s *Server) buildAccounts(context.Context) error {
 	}
 	s.signin = signin.New(signin.Options{
 		Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
-		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on",
+		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on", Guests: c.Guests == "on",
 	})
 	return nil
 }
@@ -187,7 +187,7 @@ func (s *Server) buildRooms(ctx context.Context) error {
 		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: key, Clock: s.clock, Log: s.log, Metrics: s.registry,
 		DefaultVersion: id.RoomVersion(c.RoomVersion), CreatableVersions: roomVersions(c), EncryptRooms: room.Encrypt(c.EncryptRooms),
 		Observers: []room.Observer{auditor{s.audit}, s.feed},
-		Profile:   s.profile, Exists: s.accounts.Exists,
+		Profile:   s.profile, Exists: s.accounts.Exists, Invitable: s.invitable, Guest: s.guests(),
 	})
 	return err
 }

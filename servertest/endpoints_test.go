@@ -58,10 +58,11 @@ func TestEndpoints(t *testing.T) {
 		}{
 			{"suspended", suspended}, {"login token", loginToken}, {"openid", openID}, {"reports", reports},
 			{"mutual rooms", mutualRooms}, {"old sync", oldSync}, {"later", later},
+			{"invites", invites}, {"guests", guests},
 		} {
 			t.Run(f.name, func(t *testing.T) { f.test(t, s) })
 		}
-	})
+	}, "MYELIN_GUESTS=on", "MYELIN_REGISTRATION=open")
 }
 
 func suspended(t *testing.T, s *Server) {
@@ -206,5 +207,85 @@ func later(t *testing.T, s *Server) {
 	bodies := ask(t, s.URL, carol, "200", "GET", v3+"rooms/"+room+"/messages?dir=b&limit=2", ``).Get("chunk.#.content.body")
 	if bodies.Raw != `["much later","soon"]` {
 		t.Errorf("sent: %s", bodies.Raw)
+	}
+}
+
+// invites follow the wish of who is invited, also before it was made.
+func invites(t *testing.T, s *Server) {
+	carol, dave := Register(t, s.URL, "caroli"), Register(t, s.URL, "davei")
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol))
+	wish := func(typ, content string) {
+		ask(t, s.URL, dave, "200", "PUT", v3+"user/@davei:localhost/account_data/"+typ, content)
+	}
+	shown := func() int64 {
+		return ask(t, s.URL, dave, "200", "GET", v3+"sync?timeout=0", ``).Get("rooms.invite.@keys.#").Int()
+	}
+	const stable, unstable = "m.invite_permission_config", "org.matrix.msc4155.invite_permission_config"
+	invite := `{"user_id":"@davei:localhost"}`
+	ask(t, s.URL, carol, "200", "POST", v3+"rooms/"+room+"/invite", invite)
+	if shown() != 1 {
+		t.Error("the invitation is not shown")
+	}
+	wish(stable, `{"default_action":"block"}`)
+	if shown() != 0 {
+		t.Error("an earlier invitation is shown to who wants none")
+	}
+	const no = "403 M_INVITE_BLOCKED"
+	other := string(Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol))
+	ask(t, s.URL, carol, no, "POST", v3+"rooms/"+other+"/invite", invite)
+	ask(t, s.URL, carol, no, "PUT", v3+"rooms/"+other+"/state/m.room.member/@davei:localhost", `{"membership":"invite"}`)
+	ask(t, s.URL, carol, no, "POST", v3+"createRoom", `{"invite":["@davei:localhost"]}`)
+	wish(stable, `{}`)
+	if shown() != 1 {
+		t.Error("the invitation does not come back")
+	}
+	wish(unstable, `{"ignored_users":["@carol*:localhost"]}`)
+	ask(t, s.URL, carol, "200", "POST", v3+"rooms/"+other+"/invite", invite)
+	if shown() != 0 {
+		t.Error("an ignored invitation is shown")
+	}
+	wish(unstable, `{}`)
+	if shown() != 2 {
+		t.Error("the ignored invitations do not come back")
+	}
+}
+
+func guests(t *testing.T, s *Server) {
+	carol := Register(t, s.URL, "carolg")
+	made := ask(t, s.URL, nil, "200", "POST", v3+"register?kind=guest", `{}`)
+	guest := &mautrix.Client{AccessToken: made.Get("access_token").Str, UserID: id.UserID(made.Get("user_id").Str)}
+	const no = "403 M_GUEST_ACCESS_FORBIDDEN"
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "public_chat"}, carol))
+	ask(t, s.URL, guest, no, "POST", v3+"rooms/"+room+"/join", `{}`)
+	ask(t, s.URL, guest, no, "PUT", v3+"rooms/"+room+"/state/m.room.member/"+string(guest.UserID), `{"membership":"join"}`)
+	access := v3 + "rooms/" + room + "/state/m.room.guest_access/"
+	ask(t, s.URL, carol, "200", "PUT", access, `{"guest_access":"can_join"}`)
+	ask(t, s.URL, guest, "200", "POST", v3+"rooms/"+room+"/join", `{}`)
+	ask(t, s.URL, guest, "200", "PUT", v3+"rooms/"+room+"/send/m.room.message/1", `{"body":"x"}`)
+	ask(t, s.URL, guest, "200", "PUT", v3+"profile/"+string(guest.UserID)+"/displayname", `{"displayname":"Visitor"}`)
+	ask(t, s.URL, guest, no, "PUT", v3+"profile/"+string(guest.UserID)+"/avatar_url", `{"avatar_url":"mxc://x/y"}`)
+	ask(t, s.URL, guest, no, "POST", v3+"createRoom", `{}`)
+	ask(t, s.URL, guest, no, "POST", v3+"rooms/"+room+"/invite", `{"user_id":"@carolg:localhost"}`)
+	search := func() int64 {
+		return ask(t, s.URL, carol, "200", "POST", v3+"user_directory/search", `{"search_term":"visitor"}`).Get("results.#").Int()
+	}
+	if search() != 0 {
+		t.Error("a guest is in the people search")
+	}
+	ask(t, s.URL, carol, "200", "PUT", access, `{"guest_access":"forbidden"}`)
+	if got := ask(t, s.URL, carol, "200", "GET", v3+"rooms/"+room+"/state/m.room.member/"+string(guest.UserID), ``).Get("membership").Str; got != "leave" {
+		t.Errorf("the guest's membership is %s after guests were forbidden", got)
+	}
+	local := guest.UserID.Localpart()
+	full := `{"username":"` + local + `","password":"a long password","guest_access_token":"` + guest.AccessToken + `","auth":{"type":"m.login.dummy"}}`
+	ask(t, s.URL, nil, "403 M_FORBIDDEN", "POST", v3+"register", strings.Replace(full, local, "another", 1))
+	made = ask(t, s.URL, nil, "200", "POST", v3+"register", full)
+	guest.AccessToken = made.Get("access_token").Str
+	if made.Get("user_id").Str != string(guest.UserID) {
+		t.Errorf("the guest became %s", made.Get("user_id").Str)
+	}
+	ask(t, s.URL, guest, "200", "POST", v3+"rooms/"+room+"/join", `{}`)
+	if search() != 1 {
+		t.Error("who was a guest is not in the people search")
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/fault"
 )
 
 // maxFound bounds the answers of a search, whatever was asked for.
@@ -146,11 +148,11 @@ func (d *directory) renew(ctx context.Context, a *Accounts) error {
 	clear(d.old)
 	d.mu.Unlock()
 	for _, u := range users {
-		ok, err := a.Exists(ctx, u)
-		if err != nil {
+		known, err := a.User(ctx, u)
+		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		if !ok {
+		if err != nil || known.Gone() || known.Guest {
 			d.remove(u)
 			continue
 		}

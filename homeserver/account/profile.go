@@ -140,7 +140,8 @@ func (a *Accounts) SetProfileField(ctx context.Context, user id.UserID, key stri
 	err := a.write(ctx, "set profile", user, func(tx *db.Tx) error {
 		changed = false
 		var b []byte
-		err := tx.QueryRow(`select profile from account_users where user_id = $1 and state in (0, 1)`, string(user)).Scan(&b)
+		var guest int64
+		err := tx.QueryRow(`select profile, guest from account_users where user_id = $1 and state in (0, 1)`, string(user)).Scan(&b, &guest)
 		if errors.Is(err, sql.ErrNoRows) {
 			return noUser()
 		} else if err != nil {
@@ -162,7 +163,9 @@ func (a *Accounts) SetProfileField(ctx context.Context, user id.UserID, key stri
 		}
 		changed = before.DisplayName != p.DisplayName || before.AvatarURL != p.AvatarURL
 		a.touch(tx, user)
-		tx.After(func() { a.directory.put(user, p) })
+		if guest == 0 { // nobody looks for guests
+			tx.After(func() { a.directory.put(user, p) })
+		}
 		return nil
 	})
 	if err != nil {

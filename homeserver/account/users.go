@@ -99,7 +99,9 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (Session, error) {
 		}
 		a.o.Audit.Append(tx, audit.Entry{Act: audit.Register, Who: n.User, Outcome: audit.Done, Detail: n.Audited})
 		a.touch(tx, n.User)
-		tx.After(func() { a.directory.put(n.User, Profile{DisplayName: n.DisplayName}) })
+		if !n.Guest {
+			tx.After(func() { a.directory.put(n.User, Profile{DisplayName: n.DisplayName}) })
+		}
 		if s != nil {
 			return s.run(tx)
 		}
@@ -183,6 +185,24 @@ func (a *Accounts) SetPassword(ctx context.Context, user id.UserID, hash string,
 			return nil
 		}
 		return a.removeDevices(tx, user, func(d id.DeviceID) bool { return d != keep })
+	})
+}
+
+// Promote gives a guest an account of their own.
+func (a *Accounts) Promote(ctx context.Context, guest id.UserID, hash string, audited AuditDetail) error {
+	return a.write(ctx, "promote guest", guest, func(tx *db.Tx) error {
+		n, err := tx.Exec(`update account_users set guest = 0, password = $2 where user_id = $1 and guest = 1 and state = 0`, string(guest), hash)
+		if err != nil {
+			return fmt.Errorf("promote guest: %w", err)
+		}
+		if n == 0 {
+			return noUser()
+		}
+		a.o.Audit.Append(tx, audit.Entry{Act: audit.Register, Who: guest, Outcome: audit.Done, Detail: audited})
+		a.revoke(tx, guest, "")
+		a.touch(tx, guest)
+		tx.After(func() { a.directory.stale(guest) })
+		return nil
 	})
 }
 

@@ -80,6 +80,9 @@ func (a *API) setProfileField(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	key := r.Param("keyName")
+	if r.Who.Guest && key != account.FieldDisplayName {
+		return nil, fault.New(fault.GuestForbidden, "Guests have a name only.")
+	}
 	v, ok := body[key]
 	if !ok && (key == account.FieldDisplayName || key == account.FieldAvatarURL) {
 		v, ok = json.RawMessage("null"), true // older clients remove a name by leaving it out

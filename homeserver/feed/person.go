@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/homeserver/invite"
 	"github.com/myelin-health/myelin/homeserver/push"
 	"github.com/myelin-health/myelin/homeserver/room"
 )
@@ -39,6 +40,7 @@ type person struct {
 	mu      sync.Mutex
 	rules   *push.Set
 	ignored map[id.UserID]bool // nil: not read yet
+	invites invite.Wish
 	unread  map[id.RoomID]*unread
 	stale   bool    // rules or ignored were changed while they were read
 	labels  *labels // nil: not read yet
@@ -187,7 +189,7 @@ func (p *person) forget(c Change) {
 		p.mu.Unlock()
 		return
 	}
-	if c.Room != "" || (c.Key != "m.push_rules" && c.Key != "m.ignored_user_list") {
+	if c.Room != "" || !slices.Contains(settingTypes, c.Key) {
 		return
 	}
 	p.mu.Lock()
@@ -202,26 +204,44 @@ func (p *person) forget(c Change) {
 type settings struct {
 	rules   *push.Set
 	ignored map[id.UserID]bool
+	invites invite.Wish
+}
+
+// settingTypes are the types of account data that settings are made of.
+var settingTypes = []string{"m.push_rules", "m.ignored_user_list", invite.Type, invite.Unstable}
+
+// hides tells whether an invitation of somebody is not shown.
+func (s *settings) hides(sender id.UserID) bool {
+	return s.ignored[sender] || s.invites.Of(sender) != invite.Allow
 }
 
 // nobody is whom most people ignore.
 var nobody = make(map[id.UserID]bool)
 
+func settingKeys() []AccountDatum {
+	keys := make([]AccountDatum, len(settingTypes))
+	for i, t := range settingTypes {
+		keys[i].Type = t
+	}
+	return keys
+}
+
 // settings returns the person's push rules and ignored people.
 func (f *Feed) settings(ctx context.Context, p *person) (settings, error) {
 	p.mu.Lock()
 	if p.rules != nil && p.ignored != nil {
-		s := settings{p.rules, p.ignored}
+		s := settings{p.rules, p.ignored, p.invites}
 		p.mu.Unlock()
 		return s, nil
 	}
 	p.stale = false
 	p.mu.Unlock()
-	data, err := f.account.Data(ctx, p.user, []AccountDatum{{Type: "m.push_rules"}, {Type: "m.ignored_user_list"}})
+	data, err := f.account.Data(ctx, p.user, settingKeys())
 	if err != nil {
 		return settings{}, fmt.Errorf("read settings: %w", err)
 	}
 	var rules json.RawMessage
+	var wishes [2][]byte
 	s := settings{ignored: nobody}
 	for _, d := range data {
 		switch d.Type {
@@ -233,8 +253,13 @@ func (f *Feed) settings(ctx context.Context, p *person) (settings, error) {
 				s.ignored[id.UserID(k.Str)] = true
 				return true
 			})
+		case invite.Type:
+			wishes[0] = d.Content
+		case invite.Unstable:
+			wishes[1] = d.Content
 		}
 	}
+	s.invites = invite.Parse(wishes[0], wishes[1])
 	s.rules = push.DefaultSet(p.user)
 	if rules != nil {
 		own, err := push.Load(p.user, rules)
@@ -246,7 +271,7 @@ func (f *Feed) settings(ctx context.Context, p *person) (settings, error) {
 	}
 	p.mu.Lock()
 	if !p.stale {
-		p.rules, p.ignored = s.rules, s.ignored
+		p.rules, p.ignored, p.invites = s.rules, s.ignored, s.invites
 	}
 	p.mu.Unlock()
 	return s, nil

@@ -100,9 +100,9 @@ func (a *answer) wantsLeft(s stay) bool {
 	return !s.Forgotten && a.call.filter.Room.IncludeLeave && (a.call.initial || a.call.fullState)
 }
 
-// invitedRoom writes an invitation, unless the person ignores who sent it.
+// invitedRoom writes an invitation, unless the person ignores who sent it or wants none of theirs.
 func (a *answer) invitedRoom(ctx context.Context, s stay) (bool, error) {
-	if a.set.ignored[s.Sender] {
+	if a.set.hides(s.Sender) {
 		return false, nil
 	}
 	return a.strippedRoom(ctx, s, `{"invite_state":{"events":`)
@@ -245,7 +245,7 @@ func (a *answer) leftRoom(ctx context.Context, s stay) (bool, error) {
 	}
 	if s.Membership == room.Leave && was == room.Invite {
 		// Turning down an invitation of somebody who is ignored is nothing to tell either.
-		if ev, err := a.f.rooms.Event(ctx, r.ID, s.EventID); err == nil && a.set.ignored[ev.PrevSender] {
+		if ev, err := a.f.rooms.Event(ctx, r.ID, s.EventID); err == nil && a.set.hides(ev.PrevSender) {
 			return false, nil
 		}
 	}

@@ -59,7 +59,7 @@ func (a *slideAnswer) candidates(ctx context.Context) ([]*matched, error) {
 	stays := *a.p.stays.Load()
 	out := make([]*matched, 0, len(stays))
 	for _, s := range stays {
-		if s.Pos > a.upTo || s.Forgotten || s.Membership == room.Invite && a.set.ignored[s.Sender] {
+		if s.Pos > a.upTo || s.Forgotten || s.Membership == room.Invite && a.set.hides(s.Sender) {
 			continue
 		}
 		_, shown := a.was.room[s.Room]

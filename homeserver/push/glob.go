@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Whole makes a function that matches a glob against a whole value, ignoring case.
+func Whole(pattern string) func(string) bool { return matchWhole(pattern) }
+
 // matchWhole makes a function that matches a glob against a whole value, ignoring case.
 func matchWhole(pattern string) func(string) bool {
 	if !strings.ContainsAny(pattern, "*?") {

@@ -203,7 +203,7 @@ func (rs *Rooms) checkCreation(ctx context.Context, creator id.UserID, c *Creati
 		}
 	}
 	for i, u := range c.Invite {
-		if err := rs.checkInvitee(ctx, u); err != nil {
+		if err := rs.checkInvitee(ctx, creator, u); err != nil {
 			return err
 		}
 		if u == creator || slices.Contains(c.Invite[:i], u) {
@@ -234,8 +234,8 @@ func validUser(u id.UserID) bool {
 		})
 }
 
-// checkInvitee refuses users that cannot be invited.
-func (rs *Rooms) checkInvitee(ctx context.Context, u id.UserID) error {
+// checkInvitee refuses users that cannot be invited, or not by sender.
+func (rs *Rooms) checkInvitee(ctx context.Context, sender, u id.UserID) error {
 	if !validUser(u) {
 		return fault.New(fault.InvalidParam, "Not a user id.")
 	}
@@ -252,7 +252,10 @@ func (rs *Rooms) checkInvitee(ctx context.Context, u id.UserID) error {
 	if !ok {
 		return fault.New(fault.NotFound, "There is no such user.")
 	}
-	return nil
+	if rs.o.Invitable == nil {
+		return nil
+	}
+	return rs.o.Invitable(ctx, sender, u)
 }
 
 // creationDrafts lists the events of a new room in the order of the specification.

@@ -105,7 +105,7 @@ func (rs *Rooms) authoriser(ctx context.Context, r *Room, user id.UserID) (id.Us
 
 // Invite invites a user.
 func (rs *Rooms) Invite(ctx context.Context, sender id.UserID, roomID id.RoomID, target id.UserID, reason string) error {
-	if err := rs.checkInvitee(ctx, target); err != nil {
+	if err := rs.checkInvitee(ctx, sender, target); err != nil {
 		return err
 	}
 	content, err := rs.memberContent(ctx, target, Invite, withReason(reason))
@@ -287,7 +287,7 @@ func (rs *Rooms) checkMemberState(ctx context.Context, roomID id.RoomID, d Draft
 	}
 	switch membership := gjson.GetBytes(d.Content, "membership").Str; {
 	case membership == Invite && *d.StateKey != string(d.Sender):
-		return d.Content, rs.checkInvitee(ctx, id.UserID(*d.StateKey))
+		return d.Content, rs.checkInvitee(ctx, d.Sender, id.UserID(*d.StateKey))
 	case membership == Join && *d.StateKey == string(d.Sender):
 		r, err := rs.Get(ctx, roomID)
 		if err != nil {
@@ -298,8 +298,11 @@ func (rs *Rooms) checkMemberState(ctx context.Context, roomID id.RoomID, d Draft
 	return d.Content, nil
 }
 
-// vouch adds to the content of a join who lets the user into a restricted room.
+// vouch refuses guests where they may not be, and adds to the content of a join who lets the user into a restricted room.
 func (rs *Rooms) vouch(ctx context.Context, r *Room, user id.UserID, content []byte) ([]byte, error) {
+	if err := rs.checkGuest(ctx, r, user); err != nil {
+		return nil, err
+	}
 	if rule := r.JoinRule(); rule != "restricted" && rule != "knock_restricted" {
 		return content, nil
 	}

@@ -122,6 +122,12 @@ type Options struct {
 	// Exists tells whether a local account exists; nil means that all do.
 	Exists func(ctx context.Context, user id.UserID) (bool, error)
 
+	// Invitable returns a fault when a local person does not want to be invited by somebody; nil means that all do.
+	Invitable func(ctx context.Context, sender, target id.UserID) error
+	// Guest tells whether a local account is one of a guest, who may only be where guests may join; nil means that
+	// none is.
+	Guest func(ctx context.Context, user id.UserID) (bool, error)
+
 	// ServerKey finds the signing keys of other servers; nil refuses all their events.
 	ServerKey pdu.GetKeyFunc
 	Fetcher   Fetcher

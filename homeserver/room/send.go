@@ -78,7 +78,11 @@ func (rs *Rooms) SetState(ctx context.Context, roomID id.RoomID, d Draft) (id.Ev
 			return "", err
 		}
 	}
-	return rs.setState(ctx, roomID, d)
+	made, err := rs.setState(ctx, roomID, d)
+	if err == nil && d.Type == typeGuestAccess {
+		err = rs.expelGuests(context.WithoutCancel(ctx), roomID)
+	}
+	return made, err
 }
 
 func (rs *Rooms) setState(ctx context.Context, roomID id.RoomID, d Draft) (id.EventID, error) {

@@ -30,6 +30,7 @@ type NewAccount struct {
 	DeviceName string          `json:"initial_device_display_name"`
 	Inhibit    bool            `json:"inhibit_login"`
 	Refresh    bool            `json:"refresh_token"`
+	GuestToken string          `json:"guest_access_token"`
 }
 
 // Available returns a fault unless an account of that name could be made (GET /register/available).
@@ -61,11 +62,11 @@ func (s *Signin) free(ctx context.Context, username string) (id.UserID, error) {
 }
 
 // Register makes an account for whoever asks, where registration is open. kind is that of the request,
-// "user" or empty; there are no guests.
+// "user" or empty, or "guest".
 func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Client) (account.Session, error) {
 	switch {
 	case kind == "guest":
-		return account.Session{}, fault.New(fault.GuestForbidden, "This server has no guests.")
+		return s.registerGuest(ctx, n, c)
 	case kind != "" && kind != "user":
 		return account.Session{}, fault.New(fault.InvalidParam, "There is no such kind of account.")
 	case n.Type == "m.login.application_service":
@@ -73,7 +74,7 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 	case s.o.Registration != Open:
 		return account.Session{}, closed()
 	}
-	user, err := s.newName(ctx, n.Username)
+	user, err := s.registering(ctx, n)
 	if err != nil {
 		return account.Session{}, err
 	}
@@ -89,7 +90,53 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 	if err := s.CheckPassword(n.Password); err != nil {
 		return account.Session{}, err
 	}
+	if n.GuestToken != "" {
+		return s.promote(ctx, user, n, c)
+	}
 	return s.create(ctx, account.NewUser{User: user}, n, "open", c)
+}
+
+// registering is the user id of a new account: a new name, or that of the guest who gets an account of their own.
+func (s *Signin) registering(ctx context.Context, n NewAccount) (id.UserID, error) {
+	if n.GuestToken == "" {
+		return s.newName(ctx, n.Username)
+	}
+	who, err := s.accounts.Authenticate(ctx, n.GuestToken)
+	if err != nil {
+		return "", err
+	}
+	if !who.Guest || s.accounts.UserID(n.Username) != who.User {
+		return "", fault.New(fault.Forbidden, "guest_access_token must be a guest's, and username their name.")
+	}
+	return who.User, nil
+}
+
+// registerGuest lets somebody in without an account of their own.
+func (s *Signin) registerGuest(ctx context.Context, n NewAccount, c Client) (account.Session, error) {
+	if !s.o.Guests {
+		return account.Session{}, fault.New(fault.GuestForbidden, "This server has no guests.")
+	}
+	user, err := s.newName(ctx, "")
+	if err != nil {
+		return account.Session{}, err
+	}
+	return s.accounts.Create(ctx, account.NewUser{
+		User: user, Guest: true, Audited: account.AuditDetail{"way": "guest", "address": c.Addr, "agent": c.Agent},
+		SignIn: &account.SignIn{DeviceName: n.DeviceName, Refresh: n.Refresh, Method: "guest", Addr: c.Addr, Agent: c.Agent},
+	})
+}
+
+// promote makes an account of a guest's.
+func (s *Signin) promote(ctx context.Context, user id.UserID, n NewAccount, c Client) (account.Session, error) {
+	hash, err := s.hasher.hash(ctx, n.Password)
+	if err != nil {
+		return account.Session{}, err
+	}
+	if err := s.accounts.Promote(ctx, user, hash, account.AuditDetail{"way": "guest", "address": c.Addr, "agent": c.Agent}); err != nil || n.Inhibit {
+		return account.Session{User: user}, err
+	}
+	return s.accounts.SignIn(ctx, account.SignIn{User: user, Device: n.DeviceID, DeviceName: n.DeviceName, Refresh: n.Refresh,
+		Method: "registration", Addr: c.Addr, Agent: c.Agent})
 }
 
 // newName is the user id of a wished name, or one that is made up.

@@ -46,6 +46,8 @@ type Options struct {
 	Registerer   prometheus.Registerer
 	Clock        func() time.Time
 	Registration Registration
+	// Guests lets people come without an account.
+	Guests bool
 	// Secret is the shared secret of registration by tools; empty: not served.
 	Secret string
 	// Cost is the cost of password hashing; the zero value is Strong.
