@@ -11,6 +11,10 @@ export default defineConfig({
     sourcemap: false,
     assetsInlineLimit: 0, // no data: URLs, the content security policy forbids them
     chunkSizeWarningLimit: 1500,
+    rollupOptions: {
+      input: { index: "index.html", sw: "src/worker/sw.ts" },
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
   },
   // The wasm is found through import.meta.url, which pre-bundling would break.
   optimizeDeps: { exclude: ["@matrix-org/matrix-sdk-crypto-wasm"] },

@@ -263,18 +263,6 @@ it("says so when the server ends the session, and goes on after signing in again
   await physician.look("new-device-desktop");
 });
 
-it("opens in one tab at a time", async () => {
-  const second = await physician.page.context().newPage();
-  await second.goto("/");
-  await second.getByRole("button", { name: "Use it here" }).click();
-  await second.getByRole("list", { name: "Conversations" }).waitFor();
-  await physician.page.getByRole("heading", { name: "Open in another tab" }).waitFor();
-  await physician.look("other-tab-desktop");
-  await second.close();
-  await physician.page.getByRole("button", { name: "Use it here" }).click();
-  await physician.page.getByRole("list", { name: "Conversations" }).waitFor();
-});
-
 it("signs out and leaves nothing behind", async () => {
   await nurse.page.getByRole("button", { name: "Back to the inbox" }).click();
   await nurse.go("Me");

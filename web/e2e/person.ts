@@ -47,8 +47,13 @@ export class Person {
     await this.#context.close();
   }
 
-  async signIn(name: string): Promise<void> {
+  /** Signs in, and puts off what is asked about recovery or the new device unless they `stay` with it. */
+  async signIn(name: string, then: "later" | "stay" = "later"): Promise<void> {
     await this.page.getByRole("button", { name }).click();
+    const later = this.page.getByRole("dialog").getByRole("button", { name: "Not now" });
+    await later.waitFor();
+    if (then === "stay") return;
+    await later.click();
     await this.page.getByRole("heading", { name: "Inbox" }).waitFor();
   }
 

@@ -2,12 +2,14 @@ import { createRoot } from "react-dom/client";
 
 import { askToShow, mayShow, playSound, showOutside } from "./client/announce.ts";
 import { BrowserAccount } from "./client/BrowserAccount.ts";
+import { BrowserUpdates } from "./client/updates.ts";
 import { AppView } from "./features/AppView.tsx";
 import { followLanguage } from "./i18n/language.ts";
 import { WordsProvider } from "./i18n/words.tsx";
 import type { App } from "./store/App.ts";
 import { Announcer } from "./store/Announcer.ts";
 import { Drafts } from "./store/Drafts.ts";
+import { Guide } from "./store/Guide.ts";
 import { Notices } from "./store/Notices.ts";
 import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";
@@ -17,15 +19,18 @@ import { followAppearance } from "./styles/appearance.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 
-const account = new BrowserAccount();
+const drafts = new Drafts();
+const browserUpdates = new BrowserUpdates();
+const account = new BrowserAccount(drafts);
 
 const app: App = {
   account,
-  get homeserver() {
-    return account.homeserver;
-  },
+  homeserver: account.faces.homeserver,
+  safety: account.faces.safety,
   outbox: account.outbox,
-  drafts: new Drafts(),
+  drafts,
+  updates: browserUpdates,
+  guide: new Guide(account, localStorage, Date.now),
   preferences: new Preferences(localStorage),
   route: new Route({
     get path() {
@@ -61,6 +66,13 @@ followAppearance(app.preferences, document);
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 void account.start();
+
+// The worker fetches the whole app once: that can wait until there is something to read.
+const unwatch = app.connection.subscribe(() => {
+  if (app.connection.snapshot !== "online") return;
+  unwatch();
+  if (import.meta.env.PROD) void browserUpdates.start();
+});
 
 const speech = await followLanguage(app.preferences, navigator.languages);
 new Announcer({

@@ -1,17 +1,30 @@
-import type { Account } from "../store/Account.ts";
-import type { Homeserver } from "../store/Homeserver.ts";
+import type { Account, UnlockAnswer } from "../store/Account.ts";
+import type { Drafts } from "../store/Drafts.ts";
 import { Outbox } from "../store/Outbox.ts";
-import { Store } from "../store/Store.ts";
-import type { Connection as ConnectionState, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Trust, UserId } from "../store/model.ts";
+import type { Recovery, Verification } from "../store/Safety.ts";
+import { Store, type Readable } from "../store/Store.ts";
+import type { Connection as ConnectionState, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
 import type { Connection } from "./Connection.ts";
+import { KeptDrafts } from "./drafts.ts";
+import { lastActive, lock, lockable, noteActive, setPassword, unlock } from "./door.ts";
+import { Faces } from "./faces.ts";
+import { Idle } from "./idle.ts";
+import { Seen } from "./seen.ts";
 import { SealedShelf } from "./shelf.ts";
-import { TabLock } from "./tab.ts";
-import { Vault } from "./vault.ts";
+import { Lead, Tabs, type News } from "./tabs.ts";
+import { destroyVault, Vault, VaultLocked } from "./vault.ts";
 import { loadDemo, localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
 
 const demoPause = 1_000;
+/** Nobody touches the app for so long: it locks. */
+const idleLimit = 15 * 60_000;
+/** A leading tab answers at once; one that does not has hung. */
+const leaderPatience = 6_000;
 
-/** The account of this browser: who is signed in, and the connection that goes with it. Fills the stores it holds. */
+/**
+ * The account of this browser: who is signed in, and the connection that goes with it. One tab holds the connection and
+ * fills the stores; in the others they follow it. What was last seen is shown until the connection is there.
+ */
 export class BrowserAccount implements Account {
   readonly session = new Store<Session>({ phase: "starting" });
   readonly connection = new Store<ConnectionState>("connecting");
@@ -21,14 +34,34 @@ export class BrowserAccount implements Account {
   readonly typing = new Store<ReadonlyMap<RoomId, readonly Person[]>>(new Map());
   readonly blocked = new Store<readonly UserId[]>([]);
   readonly trust = new Store<Trust>("unknown");
+  readonly recovery = new Store<Recovery>("unknown");
+  readonly verification = new Store<Verification | undefined>(undefined);
   readonly demo = new Store<Demo | undefined>(undefined);
   readonly outbox: Outbox;
-  readonly #tab = new TabLock("myelin-session");
+  readonly faces: Faces;
+  readonly #drafts: KeptDrafts;
+  readonly #tabs: Tabs;
+  readonly #lead = new Lead("myelin-session");
   #vault: Vault | undefined;
   #waiting: SealedShelf | undefined;
+  #seen: Seen | undefined;
   #open: Connection | undefined;
+  #idle: Idle | undefined;
+  /** This tab follows another one, which has told something. */
+  #following: "no" | "silent" | "heard" = "no";
 
-  constructor() {
+  constructor(drafts: Drafts) {
+    this.#drafts = new KeptDrafts(drafts);
+    this.faces = new Faces({
+      has: (room) => this.rooms.snapshot.some(({ id, membership }) => id === room && membership === "joined"),
+      recovery: this.recovery,
+      verification: this.verification,
+      onTimeline: (room, store) => void this.#remember(room, store),
+    });
+    this.rooms.subscribe(() => {
+      this.faces.lookAgain();
+      if (this.#open !== undefined) this.#seen?.keepRooms(this.rooms);
+    });
     this.outbox = new Outbox({
       shelf: {
         load: async () => (await this.#shelf()).load(),
@@ -37,32 +70,45 @@ export class BrowserAccount implements Account {
       },
       deliver: (entry: OutboxEntry) => this.#present().deliver(entry),
       upload: (entry, hooks) => this.#present().upload(entry, hooks),
+      leader: () => (this.#following === "no" ? undefined : this.#leader),
       there: (room, event) => this.#open?.holds(room, event) === true,
       now: Date.now,
       newTxn: () => `m${crypto.randomUUID()}`,
-      later: (ms, then) => {
-        const timer = setTimeout(then, ms);
-        return () => {
-          clearTimeout(timer);
-        };
+      later,
+    });
+    this.#tabs = new Tabs(new BroadcastChannel("myelin"), {
+      onState: (name, value) => {
+        this.#told(name, value);
+      },
+      onNews: (news) => {
+        this.#heard(news);
+      },
+      onLeader: () => {
+        if (this.#following !== "no") this.#follow();
       },
     });
   }
 
-  /** The server of the signed-in person; throws when nobody is. */
-  get homeserver(): Homeserver {
-    return this.#present();
-  }
-
   /** Goes on where this browser left off. */
   async start(): Promise<void> {
-    void import("./Connection.ts"); // fetched while somebody still types
     if (!globalThis.isSecureContext) {
-      this.session.set({ phase: "signedOut", ended: false });
+      this.session.set({ phase: "insecure" });
       return;
     }
+    addEventListener("pagehide", () => {
+      void this.#flush();
+      this.#tabs.leave();
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") void this.#flush();
+      else this.#idle?.check();
+    });
+    await this.#guard(async () => {
+      const active = await lastActive();
+      if (active !== undefined && Date.now() - active >= idleLimit) await lock();
+      await this.#resume();
+    });
     void this.#findDemo();
-    await this.#guard(() => this.#resume(false));
   }
 
   async signIn(user: string, password: string): Promise<SignInFault | undefined> {
@@ -77,8 +123,14 @@ export class BrowserAccount implements Account {
       if (old !== undefined && (old.user !== credentials.user || old.device !== credentials.device)) await this.#forget();
       const fresh = await this.#vaultNow();
       await fresh.write("session", credentials);
-      if (!(await this.#tab.take(true, this.#lost))) return "other";
-      void this.#guard(() => this.#connect(credentials, password));
+      await fresh.write("ended", false);
+      await this.#lead.take("steal", ignore, this.#lost);
+      void this.#guard(async () => {
+        await this.#show(credentials);
+        await Promise.all([this.#connect(credentials, password), setPassword(fresh, password)]);
+        this.#watchIdle(fresh);
+      });
+      this.#tabs.tell("signedIn");
       return undefined;
     } catch (fault) {
       this.session.set(before);
@@ -87,54 +139,92 @@ export class BrowserAccount implements Account {
   }
 
   async signOut(): Promise<void> {
+    if (this.#following !== "no") {
+      await this.#tabs.call("account", "signOut", []);
+      return;
+    }
     this.outbox.stop();
     this.session.set({ phase: "starting" });
     await this.#open?.close(true);
     this.#open = undefined;
     await this.#forget();
+    this.#tabs.tell("signedOut");
     location.assign("/"); // a new page holds nothing of the old one
   }
 
-  useHere(): void {
-    void this.#guard(() => this.#resume(true));
+  async lock(): Promise<void> {
+    await this.#flush();
+    if (!(await lock())) return;
+    this.#tabs.tell("locked");
+    location.reload(); // a new page holds nothing of the old one
+  }
+
+  async unlock(password: string): Promise<UnlockAnswer> {
+    const answer = await unlock(password, Date.now());
+    if (answer.kind === "open") {
+      this.#tabs.tell("unlocked");
+      await this.#guard(() => this.#resume());
+    } else if (answer.kind === "spent") await this.startOver();
+    return answer;
+  }
+
+  tryAgain(): void {
+    location.reload();
   }
 
   async startOver(): Promise<void> {
     await this.#forget();
+    this.#tabs.tell("signedOut");
     location.assign("/");
   }
 
-  async #resume(steal: boolean): Promise<void> {
-    const vault = await this.#vaultNow();
+  async #resume(): Promise<void> {
+    let vault: Vault;
+    try {
+      vault = await this.#vaultNow();
+    } catch (fault) {
+      if (!(fault instanceof VaultLocked)) throw fault;
+      this.session.set({ phase: "locked" });
+      return;
+    }
     const credentials = credentialsOf(await vault.read("session"));
-    if (credentials === undefined) {
-      this.session.set({ phase: "signedOut", ended: false });
+    if (credentials === undefined || (await vault.read("ended")) === true) {
+      this.session.set({ phase: "signedOut", ended: credentials !== undefined });
+      void import("./Connection.ts"); // fetched while somebody still types
       return;
     }
-    if (await vault.read("ended")) {
-      this.session.set({ phase: "signedOut", ended: true });
-      return;
-    }
-    if (!(await this.#tab.take(steal, this.#lost))) {
-      this.session.set({ phase: "elsewhere" });
-      return;
-    }
-    await this.#connect(credentials, undefined);
+    await this.#show(credentials);
+    if (await lockable(vault)) this.#watchIdle(vault);
+    const mine = await this.#lead.take("wait", () => void this.#guard(() => this.#connect(credentials, undefined)), this.#lost);
+    if (mine) await this.#connect(credentials, undefined);
+    else this.#follow();
+  }
+
+  /** Puts on the screen what was there last, before anything is loaded. */
+  async #show({ user, device }: Credentials): Promise<void> {
+    const vault = await this.#vaultNow();
+    const seen = (this.#seen ??= new Seen(vault));
+    const [rooms, me] = await Promise.all([seen.rooms(), seen.me(), this.#drafts.open(vault)]);
+    if (rooms !== undefined && this.rooms.snapshot.length === 0) this.rooms.set(rooms);
+    const person: Person = me?.id === user ? me : { id: user, name: localPart(user) };
+    this.session.set(rooms === undefined ? { phase: "opening", me: person } : { phase: "open", me: person, device });
   }
 
   async #connect(credentials: Credentials, password: string | undefined): Promise<void> {
+    if (this.#open !== undefined) return;
+    this.#following = "no";
+    this.outbox.show([]);
     const vault = await this.#vaultNow();
-    await vault.write("ended", false);
-    const me: Person = { id: credentials.user, name: localPart(credentials.user) };
-    this.session.set({ phase: "opening", me });
-    const { Connection } = await import("./Connection.ts"); // the SDK is most of the app: sign-in does not wait for it
-    const connection = new Connection(credentials, this, {
+    const { Connection } = await import("./Connection.ts"); // the SDK is most of the app: the list does not wait for it
+    const connection = new Connection(credentials, vault, this, {
       onReady: (person) => {
-        this.session.set({ phase: "open", me: person, device: credentials.device });
+        this.session.update((now) => ({ phase: "open", me: now.phase === "open" && now.me.id === person.id ? now.me : person, device: credentials.device }));
+        this.faces.switch({ here: { homeserver: connection, safety: connection.trust } });
         void this.outbox.start();
       },
       onName: (name) => {
         this.session.update((now) => (now.phase === "open" ? { ...now, me: { ...now.me, name } } : now));
+        if (this.session.snapshot.phase === "open") this.#seen?.keepMe(this.session.snapshot.me);
       },
       onSignedOut: (soft) => {
         void this.#ended(soft);
@@ -150,15 +240,94 @@ export class BrowserAccount implements Account {
       },
     });
     this.#open = connection;
+    this.#tabs.lead({ ...this.faces.targets, outbox: this.outbox, account: { signOut: () => this.signOut() } }, this.#states());
     await connection.open(await storageKey(vault), password);
   }
+
+  /** What the following tabs are told. */
+  #states(): Readonly<Record<string, Readable<unknown>>> {
+    const { session, connection, rooms, spaces, presence, typing, blocked, trust, recovery, verification, outbox } = this;
+    return { session, connection, rooms, spaces, presence, typing, blocked, trust, recovery, verification, outbox, progress: outbox.progress };
+  }
+
+  #told(name: string, value: unknown): void {
+    if (this.#following === "no") return;
+    this.#following = "heard";
+    if (name === "outbox") this.outbox.show(value as readonly OutboxEntry[]);
+    else (this.#states()[name] as Store<unknown> | undefined)?.set(value);
+  }
+
+  /** Another tab holds the connection: this one shows what it tells. One that says nothing has hung and is relieved. */
+  #follow(): void {
+    this.#following = "silent";
+    this.faces.switch({ tabs: this.#tabs });
+    this.#tabs.hello();
+    later(leaderPatience, () => {
+      if (this.#following === "silent") void this.#guard(() => this.#takeOver());
+    });
+  }
+
+  async #takeOver(): Promise<void> {
+    const credentials = credentialsOf(await (await this.#vaultNow()).read("session"));
+    if (credentials === undefined) return;
+    await this.#lead.take("steal", ignore, this.#lost);
+    await this.#connect(credentials, undefined);
+  }
+
+  /** What the outbox asks of the tab that sends; when that one goes, the next is asked the same. */
+  readonly #leader = {
+    adopt: (entry: OutboxEntry) => this.#askLeader("adopt", entry),
+    retry: (txn: string) => this.#askLeader("retry", txn),
+    discard: (txn: string) => this.#askLeader("discard", txn),
+  };
+
+  async #askLeader(method: "adopt" | "retry" | "discard", argument: unknown): Promise<void> {
+    for (;;) {
+      try {
+        if (this.#following === "no") await Reflect.apply(this.outbox[method] as (argument: unknown) => Promise<void>, this.outbox, [argument]);
+        else await this.#tabs.call("outbox", method, [argument]);
+        return;
+      } catch (fault) {
+        if (this.#following === "no" && !(fault instanceof Error && fault.message === "the leading tab is gone")) throw fault;
+      }
+    }
+  }
+
+  #heard(news: News): void {
+    const { phase } = this.session.snapshot;
+    switch (news) {
+      case "locked":
+        if (phase !== "locked") location.reload();
+        return;
+      case "signedOut":
+        location.assign("/");
+        return;
+      case "signedIn":
+      case "unlocked":
+        if (phase === "signedOut" || phase === "locked") void this.#guard(() => this.#resume());
+        return;
+      case "active":
+        this.#idle?.heard();
+    }
+  }
+
+  readonly #lost = (): void => {
+    this.outbox.stop();
+    this.#tabs.unlead();
+    void this.#open?.close(false);
+    this.#open = undefined;
+    if (this.session.snapshot.phase === "open") this.#follow();
+  };
 
   /** The server ended the session. A soft end keeps the keys for when the same person comes back. */
   async #ended(soft: boolean): Promise<void> {
     this.outbox.stop();
+    this.#seen?.stop();
+    this.#idle?.stop();
     this.session.set({ phase: "signedOut", ended: true });
     await this.#open?.close(false);
     this.#open = undefined;
+    this.faces.switch(undefined);
     const vault = await this.#vaultNow();
     if (soft) await vault.write("ended", true);
     else await this.#forget();
@@ -167,14 +336,45 @@ export class BrowserAccount implements Account {
     this.presence.set(new Map());
     this.typing.set(new Map());
     this.blocked.set([]);
+    this.trust.set("unknown");
+    this.recovery.set("unknown");
+    this.verification.set(undefined);
   }
 
-  readonly #lost = (): void => {
-    this.outbox.stop();
-    this.session.set({ phase: "elsewhere" });
-    void this.#open?.close(false);
-    this.#open = undefined;
-  };
+  /** A conversation is opened: what was seen of it last is there until it comes, and what comes is kept. */
+  async #remember(room: RoomId, store: Store<Timeline>): Promise<void> {
+    const seen = this.#seen;
+    if (seen === undefined) return;
+    const first = store.snapshot;
+    if (first.items.length === 0) {
+      const last = await seen.timeline(room).catch(() => undefined);
+      if (last !== undefined && store.snapshot === first) store.set(last);
+    }
+    store.subscribe(() => {
+      if (this.#open !== undefined) seen.keepTimeline(store);
+    });
+  }
+
+  #watchIdle(vault: Vault): void {
+    if (this.#idle !== undefined) return;
+    const idle = new Idle({
+      limit: idleLimit,
+      now: Date.now,
+      later,
+      onIdle: () => void this.lock(),
+      onActive: () => {
+        this.#tabs.tell("active");
+        noteActive(vault, Date.now()).catch(ignore); // the next one tells again
+      },
+    });
+    this.#idle = idle;
+    for (const touch of ["pointerdown", "keydown", "wheel"]) addEventListener(touch, idle.touched, { passive: true, capture: true });
+    idle.touched();
+  }
+
+  async #flush(): Promise<void> {
+    await Promise.allSettled([this.#drafts.flush(), this.#seen?.flush(), this.#open?.flush()]);
+  }
 
   /** A demo hospital that is still being made has nobody in it yet. */
   async #findDemo(): Promise<void> {
@@ -188,10 +388,12 @@ export class BrowserAccount implements Account {
 
   /** Throws away everything this browser keeps about the account. */
   async #forget(): Promise<void> {
-    const vault = await this.#vaultNow();
-    this.#vault = undefined;
-    this.#waiting = undefined;
-    await vault.destroy();
+    this.#vault?.close();
+    this.#vault = this.#waiting = undefined;
+    this.#seen?.stop();
+    this.#seen = undefined;
+    this.#drafts.close();
+    await destroyVault();
     const databases = await indexedDB.databases();
     for (const { name } of databases) if (name?.startsWith("myelin-crypto-") === true) indexedDB.deleteDatabase(name);
   }
@@ -216,6 +418,17 @@ export class BrowserAccount implements Account {
   async #shelf(): Promise<SealedShelf> {
     return (this.#waiting ??= new SealedShelf(await this.#vaultNow()));
   }
+}
+
+function ignore(): void {
+  // Nothing to do.
+}
+
+function later(ms: number, then: () => void): () => void {
+  const timer = setTimeout(then, ms);
+  return () => {
+    clearTimeout(timer);
+  };
 }
 
 /** The key that seals the crypto store, made once. */

@@ -1,10 +1,10 @@
-import { ClientEvent, HttpApiEvent, MatrixClient, MemoryStore, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent } from "matrix-js-sdk";
+import { ClientEvent, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent, type SyncStateData } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { UploadHooks } from "../store/Outbox.ts";
 import type { Readable, Store } from "../store/Store.ts";
 import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../store/media.ts";
-import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline, Trust } from "../store/model.ts";
+import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
 import { ClientSettings } from "./ClientSettings.ts";
 import { Media } from "./media.ts";
@@ -15,15 +15,17 @@ import { refusing, toRefusal } from "./refusal.ts";
 import { RoomFeed } from "./rooms.ts";
 import { roomName } from "./summary.ts";
 import { TimelineFeed } from "./timeline.ts";
-import { establishTrust } from "./trust.ts";
+import { SealedStore } from "./syncstore.ts";
+import { TrustKeeper, type TrustStores } from "./trust.ts";
+import type { Vault } from "./vault.ts";
+import { method } from "./verification.ts";
 import { localPart, type Credentials } from "./wire.ts";
 
 /** The stores that a connection fills. */
-export interface Filled extends PeopleStores {
+export interface Filled extends PeopleStores, TrustStores {
   readonly connection: Store<ConnectionState>;
   readonly rooms: Store<readonly RoomSummary[]>;
   readonly spaces: Store<readonly Space[]>;
-  readonly trust: Store<Trust>;
 }
 
 export interface ConnectionEvents {
@@ -48,6 +50,8 @@ const typingEvery = 8_000;
 export class Connection implements Homeserver {
   readonly rooms: ClientRooms;
   readonly settings: ClientSettings;
+  readonly trust: TrustKeeper;
+  readonly #store: SealedStore;
   readonly #client: MatrixClient;
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
@@ -56,16 +60,21 @@ export class Connection implements Homeserver {
   readonly #typingSince = new Map<RoomId, number>();
   readonly #markedRead = new Map<RoomId, string>();
   #ready = false;
+  #established = false;
 
-  constructor(credentials: Credentials, filled: Filled, events: ConnectionEvents) {
+  constructor(credentials: Credentials, vault: Vault, filled: Filled, events: ConnectionEvents) {
     this.#filled = filled;
     this.#events = events;
+    this.#store = new SealedStore(vault);
+    this.trust = new TrustKeeper(filled, (person) => this.rooms.openDirect(person));
     this.#client = new MatrixClient({
       baseUrl: location.origin,
       userId: credentials.user,
       deviceId: credentials.device,
       accessToken: credentials.token,
-      store: new MemoryStore(), // nothing of the timeline is kept on this device
+      store: this.#store,
+      cryptoCallbacks: this.trust.callbacks,
+      verificationMethods: [method],
       timelineSupport: false,
       disableVoip: true,
       roomNameGenerator: roomName,
@@ -82,11 +91,13 @@ export class Connection implements Homeserver {
   /** Opens the crypto store and starts syncing. `password` is there right after somebody typed it. */
   async open(storageKey: Uint8Array, password: string | undefined): Promise<void> {
     const client = this.#client;
+    await this.#store.startup();
     await client.initRustCrypto({ useIndexedDB: true, cryptoDatabasePrefix: this.#cryptoName(), storageKey });
+    this.trust.attach(client);
     new RoomFeed(client, this.#filled.rooms, this.#filled.spaces);
     followPeople(client, this.#filled);
     client.on(ClientEvent.Sync, (state, _before, data) => {
-      this.#syncChanged(state, data?.error, password);
+      this.#syncChanged(state, data, password);
     });
     client.on(HttpApiEvent.SessionLoggedOut, (fault: MatrixError) => {
       this.#events.onSignedOut(fault.data["soft_logout"] === true);
@@ -108,6 +119,7 @@ export class Connection implements Homeserver {
     globalThis.removeEventListener("offline", this.#networkChanged);
     this.#media.forget();
     this.#client.stopClient();
+    await this.flush();
     if (!forget) return;
     forgetPresence();
     try {
@@ -117,6 +129,11 @@ export class Connection implements Homeserver {
     }
     this.#client.removeAllListeners();
     await this.#client.clearStores({ cryptoDatabasePrefix: this.#cryptoName() });
+  }
+
+  /** Writes what is not written yet: the page may go. */
+  flush(): Promise<void> {
+    return this.#store.flush();
   }
 
   // What the outbox asks for.
@@ -220,14 +237,16 @@ export class Connection implements Homeserver {
     return feed;
   }
 
-  #syncChanged(state: SyncState, fault: unknown, password: string | undefined): void {
+  #syncChanged(state: SyncState, data: SyncStateData | undefined, password: string | undefined): void {
     const { connection } = this.#filled;
     switch (state) {
       case SyncState.Prepared:
       case SyncState.Syncing: {
+        this.#becomeReady();
+        if (data?.fromCache === true) return; // what was kept here; the server has said nothing yet
         const wasAway = connection.snapshot !== "online";
         connection.set("online");
-        this.#becomeReady(password);
+        this.#establish(password);
         if (wasAway) {
           this.#media.retryFailed();
           this.#events.onBack();
@@ -235,22 +254,31 @@ export class Connection implements Homeserver {
         return;
       }
       case SyncState.Reconnecting:
-      case SyncState.Error:
+      case SyncState.Error: {
+        const fault = data?.error;
         if (fault instanceof Error && fault.name === "AbortError") return;
         connection.set(navigator.onLine ? "unreachable" : "offline");
         return;
+      }
       case SyncState.Catchup:
       case SyncState.Stopped:
         return;
     }
   }
 
-  #becomeReady(password: string | undefined): void {
+  #becomeReady(): void {
     if (this.#ready) return;
     this.#ready = true;
     const id = this.#client.getSafeUserId();
     this.#events.onReady({ id, name: this.#client.getUser(id)?.displayName ?? localPart(id) });
-    this.#client.getProfileInfo(id, "displayname").then(
+    void this.trust.refresh();
+  }
+
+  /** What is done once, as soon as the server answers. */
+  #establish(password: string | undefined): void {
+    if (this.#established) return;
+    this.#established = true;
+    this.#client.getProfileInfo(this.#client.getSafeUserId(), "displayname").then(
       ({ displayname }) => {
         if (typeof displayname === "string" && displayname !== "") this.#events.onName(displayname);
       },
@@ -258,15 +286,7 @@ export class Connection implements Homeserver {
         // The id does until the next start.
       },
     );
-    this.#filled.trust.set("settingUp");
-    establishTrust(this.#client, password).then(
-      (trust) => {
-        this.#filled.trust.set(trust);
-      },
-      () => {
-        this.#filled.trust.set("unconfirmed"); // tried again at the next sign-in
-      },
-    );
+    void this.trust.establish(password);
   }
 
   readonly #networkChanged = (): void => {

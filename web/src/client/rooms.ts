@@ -16,11 +16,14 @@ export class RoomFeed {
   readonly #changed = new Set<RoomId>();
   #all = true;
   #due = false;
+  /** The first sync is being read, room by room: what was seen last stays on the screen until it is whole. */
+  #held = true;
 
   constructor(client: MatrixClient, list: Store<readonly RoomSummary[]>, spaces: Store<readonly Space[]>) {
     this.#client = client;
     this.#list = list;
     this.#spaces = spaces;
+    for (const room of list.snapshot) this.#known.set(room.id, room);
     this.#listen();
   }
 
@@ -62,7 +65,9 @@ export class RoomFeed {
       if (aboutAll.has(event.getType())) this.#touchAll();
     });
     client.on(ClientEvent.Sync, (state) => {
-      if (state === SyncState.Prepared) this.#touchAll();
+      if (state !== SyncState.Prepared) return;
+      this.#held = false;
+      this.#touchAll();
     });
   }
 
@@ -78,7 +83,7 @@ export class RoomFeed {
   }
 
   #schedule(): void {
-    if (this.#due) return;
+    if (this.#due || this.#held) return;
     this.#due = true;
     setTimeout(() => {
       this.#due = false;

@@ -1,114 +1,249 @@
 /**
- * What this browser keeps, sealed. A master key that WebCrypto will use but never hand out lives in IndexedDB; every
- * record is AES-256-GCM under it, bound to its name. Nothing is kept in clear and nothing in localStorage.
+ * What this browser keeps, sealed. A root key that WebCrypto will use but never hand out lives in IndexedDB; every
+ * record is AES-256-GCM under a key made from it, bound to its place, and the place's name is a keyed hash. Nothing is
+ * kept in clear and nothing in localStorage. A locked vault has no root key: only the password's copy of it (door.ts).
  */
 
 const databaseName = "myelin";
-const stores = { keys: "keys", records: "records", outbox: "outbox" } as const;
-type StoreName = (typeof stores)[keyof typeof stores];
+const keyStore = "keys";
+const shelves = ["records", "outbox", "sync"] as const;
+export type Shelf = (typeof shelves)[number];
 
-interface Sealed {
+/** The names in the key store. */
+export const kept = { root: "root", own: "own", password: "password", tries: "tries", active: "active" } as const;
+
+export interface Sealed {
   readonly iv: Uint8Array<ArrayBuffer>;
   readonly data: ArrayBuffer;
 }
 
-export class Vault {
-  readonly #database: IDBDatabase;
-  readonly #master: CryptoKey;
+/** What one transaction writes. */
+export interface Batch {
+  readonly put?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  readonly remove?: Iterable<string>;
+}
 
-  private constructor(database: IDBDatabase, master: CryptoKey) {
-    this.#database = database;
-    this.#master = master;
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export class VaultLocked extends Error {
+  constructor() {
+    super("the vault is locked");
+    this.name = "VaultLocked";
+  }
+}
+
+export class Vault {
+  readonly database: IDBDatabase;
+  readonly #seal: CryptoKey;
+  readonly #names: CryptoKey;
+
+  private constructor(database: IDBDatabase, { seal, names }: Keys) {
+    this.database = database;
+    this.#seal = seal;
+    this.#names = names;
   }
 
-  /** Opens the vault, making its key when there is none. */
+  /** Opens the vault, making its key when there is none. Rejected with VaultLocked while the password has to be given. */
   static async open(factory: IDBFactory = indexedDB): Promise<Vault> {
     const database = await openDatabase(factory);
-    const made = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+    const fresh = await newRoot();
     // One transaction decides: two pages that open at once end with one key.
-    const transaction = database.transaction(stores.keys, "readwrite");
-    const keys = transaction.objectStore(stores.keys);
-    const kept = (await answer(keys.get("master"))) as CryptoKey | undefined;
-    if (kept === undefined) keys.put(made, "master");
+    const transaction = database.transaction(keyStore, "readwrite");
+    const keys = transaction.objectStore(keyStore);
+    const root = (await answer(keys.get(kept.root))) as CryptoKey | undefined;
+    const locked = root === undefined && (await answer(keys.count(kept.password))) > 0;
+    if (root === undefined && !locked) {
+      keys.put(fresh.root, kept.root);
+      keys.put(fresh.own, kept.own);
+    }
     await done(transaction);
-    return new Vault(database, kept ?? made);
+    if (locked) {
+      database.close();
+      throw new VaultLocked();
+    }
+    return new Vault(database, await keysOf(root ?? fresh.root));
   }
 
   /** A sealed JSON value; undefined when there is none or it cannot be opened. */
   async read(name: string): Promise<unknown> {
-    const plain = await this.#get(stores.records, name);
-    return plain === undefined ? undefined : JSON.parse(new TextDecoder().decode(plain));
+    const plain = await this.readBytes(name);
+    return plain === undefined ? undefined : fromJson(plain);
   }
 
   async write(name: string, value: unknown): Promise<void> {
-    await this.#put(stores.records, name, new TextEncoder().encode(JSON.stringify(value)));
+    await this.writeBytes(name, toJson(value));
   }
 
-  async readBytes(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.#get(stores.records, name);
+  async readBytes(name: string): Promise<Bytes | undefined> {
+    const key = await this.#nameOf("records", name);
+    const sealed = (await answer(this.database.transaction("records").objectStore("records").get(key))) as Sealed | undefined;
+    return sealed === undefined ? undefined : this.#unseal("records", key, sealed);
   }
 
-  async writeBytes(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    await this.#put(stores.records, name, bytes);
+  async writeBytes(name: string, bytes: Bytes): Promise<void> {
+    await this.change("records", { put: new Map([[name, bytes]]) });
   }
 
-  async putOutbox(txn: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    await this.#put(stores.outbox, txn, bytes);
+  async remove(name: string): Promise<void> {
+    await this.change("records", { remove: [name] });
+  }
+
+  async putOutbox(txn: string, bytes: Bytes): Promise<void> {
+    await this.change("outbox", { put: new Map([[txn, bytes]]) });
   }
 
   async removeOutbox(txn: string): Promise<void> {
-    const transaction = this.#database.transaction(stores.outbox, "readwrite");
-    transaction.objectStore(stores.outbox).delete(txn);
-    await done(transaction);
+    await this.change("outbox", { remove: [txn] });
   }
 
   /** All waiting messages that can still be opened. */
-  async readOutbox(): Promise<Uint8Array<ArrayBuffer>[]> {
-    const names = await answer(this.#database.transaction(stores.outbox).objectStore(stores.outbox).getAllKeys());
-    const opened = await Promise.all(names.map((name) => this.#get(stores.outbox, String(name))));
+  readOutbox(): Promise<Bytes[]> {
+    return this.readAll("outbox");
+  }
+
+  /** Everything on a shelf that can still be opened, in no order. */
+  async readAll(shelf: Shelf): Promise<Bytes[]> {
+    const store = this.database.transaction(shelf).objectStore(shelf);
+    const [names, sealed] = await Promise.all([answer(store.getAllKeys()), answer(store.getAll() as IDBRequest<Sealed[]>)]);
+    const opened = await Promise.all(sealed.map((one, i) => this.#unseal(shelf, String(names[i]), one)));
     return opened.filter((bytes) => bytes !== undefined);
   }
 
-  /** Forgets everything, the key first, so that what the disk still holds stays closed. */
-  async destroy(): Promise<void> {
-    const transaction = this.#database.transaction(Object.values(stores), "readwrite");
-    for (const name of Object.values(stores)) transaction.objectStore(name).clear();
+  /** Writes and removes records of a shelf, all or none. */
+  async change(shelf: Shelf, { put = new Map<string, Bytes>(), remove = [] }: Batch): Promise<void> {
+    const puts = await Promise.all(
+      [...put].map(async ([name, bytes]) => {
+        const key = await this.#nameOf(shelf, name);
+        return [key, await sealUnder(this.#seal, `${shelf}/${key}`, bytes)] as const;
+      }),
+    );
+    const removes = await Promise.all([...remove].map((name) => this.#nameOf(shelf, name)));
+    const transaction = this.database.transaction(shelf, "readwrite", { durability: "strict" });
+    const store = transaction.objectStore(shelf);
+    for (const [key, sealed] of puts) store.put(sealed, key);
+    for (const key of removes) store.delete(key);
     await done(transaction);
-    this.#database.close();
   }
 
-  async #get(store: StoreName, name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const sealed = (await answer(this.#database.transaction(store).objectStore(store).get(name))) as Sealed | undefined;
-    if (sealed === undefined) return undefined;
+  /** Empties a shelf. */
+  async clear(shelf: Shelf): Promise<void> {
+    const transaction = this.database.transaction(shelf, "readwrite");
+    transaction.objectStore(shelf).clear();
+    await done(transaction);
+  }
+
+  /** The root key's bytes, for the password to keep a copy of. Whoever calls it wipes them. */
+  async rootBytes(): Promise<Bytes> {
+    const own = (await answer(this.database.transaction(keyStore).objectStore(keyStore).get(kept.own))) as Sealed;
+    return openUnder(this.#seal, kept.own, own);
+  }
+
+  /** Forgets everything, the keys with it, so that what the disk still holds stays closed. */
+  async destroy(): Promise<void> {
+    await clearAll(this.database);
+    this.database.close();
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  async #nameOf(shelf: Shelf, name: string): Promise<string> {
+    const mac = await crypto.subtle.sign("HMAC", this.#names, new TextEncoder().encode(`${shelf}/${name}`));
+    return btoa(String.fromCharCode(...new Uint8Array(mac, 0, 18)));
+  }
+
+  async #unseal(shelf: Shelf, key: string, sealed: Sealed): Promise<Bytes | undefined> {
     try {
-      return new Uint8Array(await crypto.subtle.decrypt(params(store, name, sealed.iv), this.#master, sealed.data));
+      return await openUnder(this.#seal, `${shelf}/${key}`, sealed);
     } catch {
       return undefined; // sealed by a key that is gone: as good as not there
     }
   }
-
-  async #put(store: StoreName, name: string, plain: Uint8Array<ArrayBuffer>): Promise<void> {
-    const iv = crypto.getRandomValues(new Uint8Array(12));
-    const data = await crypto.subtle.encrypt(params(store, name, iv), this.#master, plain);
-    const transaction = this.#database.transaction(store, "readwrite", { durability: "strict" });
-    transaction.objectStore(store).put({ iv, data } satisfies Sealed, name);
-    await done(transaction);
-  }
 }
 
-function params(store: StoreName, name: string, iv: Uint8Array<ArrayBuffer>): AesGcmParams {
-  return { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(`${store}/${name}`) };
+/** Forgets everything, also what is locked. */
+export async function destroyVault(factory: IDBFactory = indexedDB): Promise<void> {
+  const database = await openDatabase(factory);
+  await clearAll(database);
+  database.close();
 }
 
-function openDatabase(factory: IDBFactory): Promise<IDBDatabase> {
-  const request = factory.open(databaseName, 1);
-  request.onupgradeneeded = () => {
-    for (const name of Object.values(stores)) request.result.createObjectStore(name);
+async function clearAll(database: IDBDatabase): Promise<void> {
+  const transaction = database.transaction([keyStore, ...shelves], "readwrite");
+  for (const name of transaction.objectStoreNames) transaction.objectStore(name).clear();
+  await done(transaction);
+}
+
+interface Keys {
+  readonly seal: CryptoKey;
+  readonly names: CryptoKey;
+}
+
+export function importRoot(bytes: Bytes): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveKey"]);
+}
+
+/** A new root key, and its bytes sealed under itself. */
+async function newRoot(): Promise<{ root: CryptoKey; own: Sealed }> {
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  const root = await importRoot(bytes);
+  const own = await sealUnder((await keysOf(root)).seal, kept.own, bytes);
+  bytes.fill(0);
+  return { root, own };
+}
+
+async function keysOf(root: CryptoKey): Promise<Keys> {
+  const derive = (info: string, type: AesKeyGenParams | HmacKeyGenParams, usages: KeyUsage[]): Promise<CryptoKey> => {
+    const from = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: new TextEncoder().encode(info) };
+    return crypto.subtle.deriveKey(from, root, type, false, usages);
   };
-  return answer(request);
+  const seal = await derive("myelin records", { name: "AES-GCM", length: 256 }, ["encrypt", "decrypt"]);
+  const names = await derive("myelin names", { name: "HMAC", hash: "SHA-256", length: 256 }, ["sign"]);
+  return { seal, names };
 }
 
-function answer<T>(request: IDBRequest<T>): Promise<T> {
+/** Seals bytes so that they open only in the same place. */
+export async function sealUnder(key: CryptoKey, place: string, plain: Bytes): Promise<Sealed> {
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  return { iv, data: await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData: new TextEncoder().encode(place) }, key, plain) };
+}
+
+export async function openUnder(key: CryptoKey, place: string, { iv, data }: Sealed): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv, additionalData: new TextEncoder().encode(place) }, key, data));
+}
+
+export function toJson(value: unknown): Bytes {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+export function fromJson(bytes: Bytes): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+export async function openDatabase(factory: IDBFactory): Promise<IDBDatabase> {
+  const request = factory.open(databaseName, 2);
+  request.onupgradeneeded = () => {
+    const { result } = request;
+    for (const name of [...result.objectStoreNames]) result.deleteObjectStore(name);
+    for (const name of [keyStore, ...shelves]) result.createObjectStore(name);
+  };
+  const database = await answer(request);
+  database.onversionchange = () => {
+    database.close(); // a newer version of the app wants it
+  };
+  return database;
+}
+
+/** Reads and changes the key store in one transaction. */
+export async function withKeys<T>(database: IDBDatabase, act: (keys: IDBObjectStore) => Promise<T>): Promise<T> {
+  const transaction = database.transaction(keyStore, "readwrite", { durability: "strict" });
+  const result = await act(transaction.objectStore(keyStore));
+  await done(transaction);
+  return result;
+}
+
+export function answer<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => {
       resolve(request.result);

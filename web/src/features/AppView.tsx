@@ -2,9 +2,11 @@ import type { ReactNode } from "react";
 
 import type { App } from "../store/App.ts";
 import { useSnapshot } from "../ui/useSnapshot.ts";
-import { BrokenView, ElsewhereView } from "./gate/GateView.tsx";
+import { BrokenView, InsecureView } from "./gate/GateView.tsx";
+import { LockView } from "./lock/LockView.tsx";
 import { ShellView } from "./shell/ShellView.tsx";
 import { SignInView } from "./signin/SignInView.tsx";
+import { GuideView } from "./trust/GuideView.tsx";
 import { AppContext } from "./context.ts";
 
 /** Chooses the screen by where the person stands between opening the page and reading messages. */
@@ -26,9 +28,16 @@ function Phase({ app }: { readonly app: App }): ReactNode {
       return <SignInView />;
     case "opening":
     case "open":
-      return <ShellView />;
-    case "elsewhere":
-      return <ElsewhereView />;
+      return (
+        <>
+          <ShellView />
+          <GuideView />
+        </>
+      );
+    case "locked":
+      return <LockView />;
+    case "insecure":
+      return <InsecureView />;
     case "broken":
       return <BrokenView details={session.details} />;
   }

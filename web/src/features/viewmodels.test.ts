@@ -207,7 +207,7 @@ describe("MeViewModel", () => {
     await app.outbox.enqueue("!r", { kind: "text", text: "x" });
     const model = new MeViewModel(app);
     model.askSignOut(true);
-    expect(model.snapshot).toMatchObject({ leaving: "asked", waiting: 1, me: anna, device: "DEVICE" });
+    expect(model.snapshot).toMatchObject({ leaving: "asked", waiting: 1, me: anna });
     await model.signOut();
     expect(app.asked).toEqual(["sign out"]);
   });

@@ -1,11 +1,14 @@
 import type { Account } from "./Account.ts";
 import type { Drafts } from "./Drafts.ts";
+import type { Guide } from "./Guide.ts";
 import type { Homeserver } from "./Homeserver.ts";
 import type { Notices } from "./Notices.ts";
 import type { Outbox } from "./Outbox.ts";
 import type { Preferences } from "./Preferences.ts";
 import type { Route } from "./Route.ts";
+import type { Safety } from "./Safety.ts";
 import type { Readable, Store } from "./Store.ts";
+import type { Updates } from "./Updates.ts";
 import type { Connection, Demo, Overlay, Person, Presence, RoomId, RoomSummary, Session, Space, Trust, UserId } from "./model.ts";
 
 export interface Outside {
@@ -17,8 +20,11 @@ export interface Outside {
 export interface App {
   readonly account: Account;
   readonly homeserver: Homeserver;
+  readonly safety: Safety;
   readonly outbox: Outbox;
   readonly drafts: Drafts;
+  readonly guide: Guide;
+  readonly updates: Updates;
   readonly preferences: Preferences;
   readonly route: Route;
   readonly notices: Notices;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import { mediaOf, MemoryShelf } from "../testing/app.ts";
 import { Refusal } from "./Homeserver.ts";
-import { Outbox, type UploadHooks } from "./Outbox.ts";
+import { Outbox, type UploadHooks, type OutboxOptions } from "./Outbox.ts";
 import type { Uploaded } from "./media.ts";
 import type { OutboxEntry } from "./model.ts";
 
@@ -47,22 +47,22 @@ describe("Outbox", () => {
   let txns = 0;
   const seen = new Set<string>();
 
-  const make = (): Outbox =>
-    new Outbox({
-      shelf,
-      deliver: server.deliver,
-      upload: server.upload,
-      there: (_room, event) => seen.has(event),
-      now: () => 1000,
-      newTxn: () => `t${String(++txns)}`,
-      later: (ms, then) => {
-        const pause = { ms, then };
-        pauses.push(pause);
-        return () => {
-          pauses = pauses.filter((one) => one !== pause);
-        };
-      },
-    });
+  const optionsOf = (): OutboxOptions => ({
+    shelf,
+    deliver: server.deliver,
+    upload: server.upload,
+    there: (_room, event) => seen.has(event),
+    now: () => 1000,
+    newTxn: () => `t${String(++txns)}`,
+    later: (ms, then) => {
+      const pause = { ms, then };
+      pauses.push(pause);
+      return () => {
+        pauses = pauses.filter((one) => one !== pause);
+      };
+    },
+  });
+  const make = (): Outbox => new Outbox(optionsOf());
   const states = (outbox: Outbox): string[] => outbox.snapshot.map((entry) => entry.state);
 
   beforeEach(() => {
@@ -281,5 +281,70 @@ describe("Outbox", () => {
     server.uploads[0]?.no(new Refusal("tooLarge", "413"));
     await settled();
     expect(outbox.snapshot).toMatchObject([{ state: "failed", fault: "tooLarge" }]);
+  });
+
+  it("says that a critical message was not sent when the server does not answer in time, and sends it later only when asked", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "resus 4" }, undefined, true);
+    expect(pauses.map((pause) => pause.ms)).toEqual([5000]);
+    pauses.shift()?.then();
+    await settled();
+    expect(outbox.snapshot).toMatchObject([{ state: "failed", fault: "late" }]);
+    await server.refuse(new Refusal("unreachable", "away"));
+    outbox.flush();
+    await settled();
+    expect(server.tried).toEqual(["resus 4"]);
+    await outbox.retry("t1");
+    await settled();
+    expect(server.tried).toEqual(["resus 4", "resus 4"]);
+    await server.accept("$1");
+    expect(outbox.snapshot).toMatchObject([{ txn: "t1", state: "sent", event: "$1" }]);
+  });
+
+  it("takes back that a critical message was not sent when the server answers after all", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "resus 4" }, undefined, true);
+    pauses.shift()?.then();
+    await settled();
+    await server.accept("$1");
+    expect(states(outbox)).toEqual(["sent"]);
+  });
+
+  it("does not send a critical message that a closed page left behind", async () => {
+    const first = make();
+    await first.start();
+    await first.enqueue("!a", { kind: "text", text: "resus 4" }, undefined, true);
+    first.stop();
+    const second = make();
+    await second.start();
+    expect(second.snapshot).toMatchObject([{ txn: "t1", state: "failed", fault: "late" }]);
+    expect(server.tried).toEqual(["resus 4"]);
+  });
+
+  it("tries a critical message at once, whatever pause the conversation is in", async () => {
+    const outbox = make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "routine" });
+    await server.refuse(new Refusal("unreachable", "away"));
+    await outbox.enqueue("!a", { kind: "text", text: "resus 4" }, undefined, true);
+    await settled();
+    expect(server.tried).toEqual(["routine", "routine"]);
+  });
+
+  it("hands everything to the tab that sends, and shows what that one tells", async () => {
+    const leader = make();
+    await leader.start();
+    const follower = new Outbox({ ...optionsOf(), leader: () => leader });
+    await follower.enqueue("!a", { kind: "text", text: "x" });
+    expect(follower.snapshot).toEqual([]);
+    follower.show(leader.snapshot);
+    expect(states(follower)).toEqual(["sending"]);
+    await server.refuse(new Refusal("forbidden", "no"));
+    await follower.retry("t1");
+    expect(states(leader)).toEqual(["sending"]);
+    await leader.adopt({ txn: "t2", room: "!a", at: 0, content: { kind: "text", text: "again" }, state: "waiting", event: undefined });
+    expect(leader.snapshot).toHaveLength(1);
   });
 });

@@ -23,10 +23,19 @@ export interface UploadHooks {
 /** Puts the files of a message on the server. Done again it leaves a second copy there, which nobody is told of. */
 export type Upload = (entry: OutboxEntry, hooks: UploadHooks) => Promise<Uploaded>;
 
+/** What the tab that sends is asked by the others. */
+export interface OutboxLeader {
+  adopt(entry: OutboxEntry): Promise<void>;
+  retry(txn: string): Promise<void>;
+  discard(txn: string): Promise<void>;
+}
+
 export interface OutboxOptions {
   readonly shelf: OutboxShelf;
   readonly deliver: Deliver;
   readonly upload: Upload;
+  /** Another tab that sends for this one; undefined while this one sends. */
+  readonly leader?: () => OutboxLeader | undefined;
   /** Does the room's timeline hold this event now? */
   readonly there: (room: RoomId, event: string) => boolean;
   readonly now: () => number;
@@ -37,6 +46,8 @@ export interface OutboxOptions {
 
 const firstPause = 1_000;
 const longestPause = 30_000;
+/** A critical message that the server has not answered by then counts as not sent. */
+const criticalPatience = 5_000;
 
 /** Uploads take turns of their own, so that a word need not wait for a film before it. */
 const uploads = "uploads";
@@ -75,7 +86,7 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     for (const entry of kept) if (entry.state === "sent") await this.#options.shelf.remove(entry.txn);
     const taken = kept
       .filter((entry) => entry.state !== "sent" && !known.has(entry.txn))
-      .map((entry) => (entry.state === "sending" ? { ...entry, state: "waiting" as const } : entry));
+      .map((entry) => (entry.critical === true ? late(entry) : entry.state === "sending" ? { ...entry, state: "waiting" as const } : entry));
     this.#entries.update((now) => [...taken, ...now]);
     this.#open = true;
     this.flush();
@@ -88,12 +99,24 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     for (const upload of this.#running.values()) upload.abort();
   }
 
-  async enqueue(room: RoomId, content: OutboxContent, uploaded?: Uploaded): Promise<void> {
-    const { shelf, now, newTxn } = this.#options;
-    const entry: OutboxEntry = { txn: newTxn(), room, at: now(), content, state: "waiting", event: undefined, uploaded };
-    await shelf.put(entry);
+  /** `critical`: sent within seconds or said to be not sent; never later without asking. */
+  async enqueue(room: RoomId, content: OutboxContent, uploaded?: Uploaded, critical?: boolean): Promise<void> {
+    const { now, newTxn } = this.#options;
+    const entry: OutboxEntry = { txn: newTxn(), room, at: now(), content, state: "waiting", event: undefined, uploaded, critical };
+    await (this.#leader() ?? this).adopt(entry);
+  }
+
+  /** Takes over an entry that was made here or in another tab; a second time it changes nothing. */
+  async adopt(entry: OutboxEntry): Promise<void> {
+    if (this.#find(entry.txn) !== undefined) return;
+    await this.#options.shelf.put(entry);
     this.#entries.update((entries) => [...entries, entry]);
-    void this.#work(laneOf(entry));
+    this.#go(entry);
+  }
+
+  /** Shows what the tab that sends has told. */
+  show(entries: readonly OutboxEntry[]): void {
+    this.#entries.set(entries);
   }
 
   /** The timeline of a room was cut: what was sent is somewhere in its history. */
@@ -110,15 +133,26 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   }
 
   async retry(txn: string): Promise<void> {
+    const leader = this.#leader();
+    if (leader !== undefined) return leader.retry(txn);
     const entry = this.#find(txn);
     if (entry?.state !== "failed") return;
+    if (entry.fault === "late") {
+      // The server may have it after all: the same transaction cannot double it.
+      const again: OutboxEntry = { ...entry, state: "waiting", fault: undefined };
+      await this.#keep(again);
+      this.#go(again);
+      return;
+    }
     // The server refused the first one for good, so a new transaction cannot double it.
     await this.#drop(txn);
-    await this.enqueue(entry.room, entry.content, entry.uploaded);
+    await this.enqueue(entry.room, entry.content, entry.uploaded, entry.critical);
   }
 
   /** Forgets a message that was not sent, also while its files go up. One that is being sent or was sent stays. */
   async discard(txn: string): Promise<void> {
+    const leader = this.#leader();
+    if (leader !== undefined) return leader.discard(txn);
     const entry = this.#find(txn);
     const upload = this.#running.get(txn);
     if (entry === undefined || entry.state === "sent" || (entry.state === "sending" && upload === undefined)) return;
@@ -132,6 +166,27 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     const { there } = this.#options;
     const done = this.snapshot.filter((entry) => entry.event !== undefined && there(entry.room, entry.event));
     for (const entry of done) await this.#drop(entry.txn);
+  }
+
+  /** Begins to send an entry; a critical one does not wait out a pause and has little time. */
+  #go(entry: OutboxEntry): void {
+    const lane = laneOf(entry);
+    if (entry.critical === true) {
+      this.#options.later(criticalPatience, () => void this.#giveUp(entry.txn));
+      this.#pauses.get(lane)?.();
+      this.#pauses.delete(lane);
+    }
+    void this.#work(lane);
+  }
+
+  /** The server has not answered in time. Should it answer yet, the message was sent after all. */
+  async #giveUp(txn: string): Promise<void> {
+    const entry = this.#find(txn);
+    if (entry?.state === "waiting" || entry?.state === "sending") await this.#keep(late(entry));
+  }
+
+  #leader(): OutboxLeader | undefined {
+    return this.#options.leader?.();
   }
 
   #find(txn: string): OutboxEntry | undefined {
@@ -187,7 +242,8 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
       if (this.#find(entry.txn) === undefined) return undefined; // thrown away while it went up
       const refusal = fault instanceof Refusal ? fault : new Refusal("other", String(fault));
       const passing = refusal.reason === "unreachable" || refusal.reason === "limited" || !this.#open;
-      await this.#keep({ ...entry, state: passing ? "waiting" : "failed", fault: passing ? undefined : refusal.reason });
+      const again = passing && this.#find(entry.txn)?.fault !== "late";
+      if (again || !passing) await this.#keep({ ...entry, state: again ? "waiting" : "failed", fault: again ? undefined : refusal.reason });
       return passing ? refusal : "refused";
     }
   }
@@ -224,6 +280,10 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
       });
     });
   }
+}
+
+function late(entry: OutboxEntry): OutboxEntry {
+  return { ...entry, state: "failed", fault: "late" };
 }
 
 /** Whose turn an entry waits for next. */

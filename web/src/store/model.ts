@@ -130,7 +130,10 @@ export interface OutboxEntry {
   /** Its files are on the server already. */
   readonly uploaded?: Uploaded | undefined;
   /** Why it failed. */
-  readonly fault?: RefusalReason | undefined;
+  /** `late`: the server did not answer in time. */
+  readonly fault?: RefusalReason | "late" | undefined;
+  /** Somebody must know at once: it is said to be not sent rather than sent later without asking. */
+  readonly critical?: boolean | undefined;
 }
 
 export type OutboxContent = { readonly kind: "text"; readonly text: string } | OutgoingMedia;
@@ -166,5 +169,8 @@ export type Session =
   | { readonly phase: "signingIn" }
   | { readonly phase: "opening"; readonly me: Person }
   | { readonly phase: "open"; readonly me: Person; readonly device: string }
-  | { readonly phase: "elsewhere" }
+  /** The key to what is kept here is gone until the password is given. */
+  | { readonly phase: "locked" }
+  /** The page came over plain http: no browser lets it encrypt then. */
+  | { readonly phase: "insecure" }
   | { readonly phase: "broken"; readonly details: string };

@@ -1,5 +1,7 @@
 import type { App } from "../store/App.ts";
+import type { UnlockAnswer } from "../store/Account.ts";
 import { Drafts } from "../store/Drafts.ts";
+import { Guide } from "../store/Guide.ts";
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { Member, PublicRoom, RoomDetails, Rooms } from "../store/Rooms.ts";
 import { testSettings } from "./settings.ts";
@@ -10,6 +12,7 @@ import { Route } from "../store/Route.ts";
 import { Store } from "../store/Store.ts";
 import { Unfit, type MediaState, type OutgoingMedia } from "../store/media.ts";
 import type { Connection, Demo, OutboxEntry, Overlay, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
+import { testSafety, type TestSafety } from "./safety.ts";
 
 /** An App whose stores a test fills by hand and which writes down what the screens ask of the server. */
 export interface TestApp extends App {
@@ -21,12 +24,15 @@ export interface TestApp extends App {
   readonly typing: Store<ReadonlyMap<RoomId, readonly Person[]>>;
   readonly blocked: Store<readonly UserId[]>;
   readonly trust: Store<Trust>;
+  readonly safety: TestSafety;
+  readonly updateReady: Store<boolean>;
   readonly demo: Store<Demo | undefined>;
   readonly timelines: Map<string, Store<Timeline>>;
   readonly asked: string[];
   /** The next question to the server is refused. */
   refuse: boolean;
   signInFault: SignInFault | undefined;
+  unlockAnswer: UnlockAnswer;
   directory: readonly Person[];
   published: readonly PublicRoom[];
   readonly details: Map<string, Store<RoomDetails>>;
@@ -139,6 +145,10 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     },
   };
   let here = path;
+  const updateReady = new Store(false);
+  const memory = new MemoryNames();
+  const trust = new Store<Trust>("ready");
+  const safety = testSafety(ask);
   const app: TestApp = {
     account: {
       signIn: (user) => {
@@ -146,12 +156,25 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
         return Promise.resolve(app.signInFault);
       },
       signOut: () => ask("sign out"),
-      useHere: () => {
-        asked.push("use here");
+      lock: () => ask("lock"),
+      unlock: async (password) => {
+        await ask(`unlock ${password}`);
+        return app.unlockAnswer;
+      },
+      tryAgain: () => {
+        asked.push("try again");
       },
       startOver: () => ask("start over"),
     },
     homeserver,
+    safety,
+    guide: new Guide({ session, trust, recovery: safety.recovery, verification: safety.verification }, memory, now),
+    updates: {
+      ready: updateReady,
+      apply: () => {
+        asked.push("update");
+      },
+    },
     outbox: new Outbox({
       shelf: new MemoryShelf(),
       deliver,
@@ -167,7 +190,7 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
       },
     }),
     drafts: new Drafts(),
-    preferences: new Preferences(new MemoryNames()),
+    preferences: new Preferences(memory),
     route: new Route({
       get path() {
         return here;
@@ -189,14 +212,16 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     presence: new Store<ReadonlyMap<UserId, Presence>>(new Map()),
     typing: new Store<ReadonlyMap<RoomId, readonly Person[]>>(new Map()),
     blocked: new Store<readonly UserId[]>([]),
-    trust: new Store<Trust>("ready"),
+    trust,
     demo: new Store<Demo | undefined>(undefined),
     outside: { allowed: () => "ask", ask: () => Promise.resolve(true) },
     now,
+    updateReady,
     timelines,
     asked,
     refuse: false,
     signInFault: undefined,
+    unlockAnswer: { kind: "open" },
     directory: [ben, chiara],
     published: [],
     details: new Map(),

@@ -9,7 +9,7 @@ import "../styles/tokens.css";
 import { anna, ben, chiara, roomOf, testApp, timelineOf } from "./app.ts";
 import { speak } from "./words.ts";
 
-// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|elsewhere|broken&path=/me/devices&theme=dark&contrast=more&text=200&language=ar
+// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|locked|insecure|broken&path=/me/devices&theme=dark&contrast=more&text=200&language=ar
 
 const now = Date.now();
 const minute = 60_000;
@@ -69,7 +69,8 @@ const shown: Timeline[] = [
 ];
 for (const timeline of shown) app.timelines.set(timeline.room, new Store(timeline));
 if (screen === "signin") app.session.set({ phase: "signedOut", ended: false });
-if (screen === "elsewhere") app.session.set({ phase: "elsewhere" });
+if (screen === "locked") app.session.set({ phase: "locked" });
+if (screen === "insecure") app.session.set({ phase: "insecure" });
 if (screen === "broken") app.session.set({ phase: "broken", details: "OperationError: the store does not open" });
 if (screen === "opening") app.session.set({ phase: "opening", me: anna });
 if (screen === "opening") app.rooms.set([]);

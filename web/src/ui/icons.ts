@@ -17,6 +17,7 @@ export const shapes = {
   clock: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 7.5V12l3 2",
   close: "M6 6l12 12M18 6 6 18",
   contrast: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM12 3.5v17M12 8h3.5M12 12h4.5M12 16h3.5",
+  copy: "M9 8.5h11v11H9zM15 8.5v-4H4v11h5",
   crop: "M7 2.5V17h14.5M2.5 7H17v14.5",
   device: "M4.5 5.5h15v10h-15zM9 19.5h6M12 15.5v4",
   download: "M12 4v11M7 10.5l5 5 5-5M5 20h14",

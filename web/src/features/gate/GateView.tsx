@@ -6,22 +6,14 @@ import { Logo } from "../../ui/Logo.tsx";
 import { useApp } from "../context.ts";
 import styles from "./GateView.module.css";
 
-export function ElsewhereView(): ReactNode {
+/** The page came over plain http, so no browser would let it encrypt. */
+export function InsecureView(): ReactNode {
   const { t } = useWords();
-  const { account } = useApp();
   return (
     <main className={styles["gate"]}>
       <Logo size={56} />
-      <h1>{t("gate.elsewhereTitle")}</h1>
-      <p>{t("gate.elsewhereText")}</p>
-      <Button
-        look="main"
-        onClick={() => {
-          account.useHere();
-        }}
-      >
-        {t("gate.elsewhereUse")}
-      </Button>
+      <h1>{t("gate.insecureTitle")}</h1>
+      <p>{t("gate.insecureText")}</p>
     </main>
   );
 }
@@ -38,7 +30,7 @@ export function BrokenView({ details }: { readonly details: string }): ReactNode
         <Button
           look="main"
           onClick={() => {
-            account.useHere();
+            account.tryAgain();
           }}
         >
           {t("gate.brokenReload")}

@@ -1,8 +1,7 @@
 import type { ReactNode } from "react";
 
-import { type Word, useWords } from "../../i18n/words.tsx";
+import { useWords } from "../../i18n/words.tsx";
 import { sections as sectionNames } from "../../store/Route.ts";
-import type { Trust } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
@@ -10,15 +9,9 @@ import { Icon } from "../../ui/Icon.tsx";
 import { useViewModel } from "../context.ts";
 import { Link } from "../Link.tsx";
 import { sections } from "../settings/sections.ts";
+import { SafetyCard } from "../trust/SafetyCard.tsx";
 import styles from "./MeView.module.css";
 import { MeViewModel, type MeSnapshot } from "./MeViewModel.ts";
-
-const trusts: Record<Trust, Word> = {
-  unknown: "me.trustUnknown",
-  settingUp: "me.trustSettingUp",
-  ready: "me.trustReady",
-  unconfirmed: "me.trustUnconfirmed",
-};
 
 /** Oneself, and the way to everything that can be set. */
 export function MeView(): ReactNode {
@@ -33,17 +26,7 @@ export function MeView(): ReactNode {
         </h1>
         <p dir="ltr">{now.me?.id}</p>
       </section>
-      <section className={styles["card"]} aria-labelledby="me-encryption">
-        <h2 id="me-encryption">{t("me.encryption")}</h2>
-        <p className={styles["trust"]} data-trust={now.trust}>
-          <Icon name={now.trust === "unconfirmed" ? "alert" : "lock"} />
-          <span>{t(trusts[now.trust])}</span>
-        </p>
-        <dl>
-          <dt>{t("me.device")}</dt>
-          <dd>{now.device}</dd>
-        </dl>
-      </section>
+      <SafetyCard />
       <nav className={styles["sections"]} aria-label={t("settings.title")}>
         <ul>
           {sectionNames.map((section) => (

@@ -1,12 +1,10 @@
 import type { App } from "../../store/App.ts";
 import type { Section } from "../../store/Route.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import type { Person, Trust } from "../../store/model.ts";
+import type { Person } from "../../store/model.ts";
 
 export interface MeSnapshot {
   readonly me: Person | undefined;
-  readonly device: string;
-  readonly trust: Trust;
   readonly section: Section | undefined;
   readonly leaving: "no" | "asked" | "busy";
   /** Messages that signing out would lose. */
@@ -22,11 +20,9 @@ export class MeViewModel implements Readable<MeSnapshot> {
   constructor(app: App) {
     this.#app = app;
     this.#derived = new Derived(
-      [app.session, app.trust, app.route, app.outbox, this.#leaving],
-      (session, trust, place, outbox, leaving) => ({
+      [app.session, app.route, app.outbox, this.#leaving],
+      (session, place, outbox, leaving) => ({
         me: session.phase === "open" || session.phase === "opening" ? session.me : undefined,
-        device: session.phase === "open" ? session.device : "",
-        trust,
         section: place.at === "me" ? (place.section ?? "appearance") : undefined,
         leaving,
         waiting: outbox.filter((entry) => entry.state !== "sent").length,

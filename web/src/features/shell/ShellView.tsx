@@ -13,6 +13,7 @@ import { ShortcutsView } from "../palette/ShortcutsView.tsx";
 import { PeopleView } from "../people/PeopleView.tsx";
 import { RoomView } from "../room/RoomView.tsx";
 import { SettingsView } from "../settings/SettingsView.tsx";
+import { SafetyBar, UpdateBar } from "../trust/GuideView.tsx";
 import { useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
 import { NoticeView } from "./NoticeView.tsx";
@@ -39,6 +40,8 @@ export function ShellView(): ReactNode {
       <header className={styles["bars"]}>
         {now.demo && <p className={styles["demo"]}>{t("app.demoNote")}</p>}
         <div role="status">{now.bar !== undefined && <ConnectionBar bar={now.bar} onRetry={model.retry} />}</div>
+        <SafetyBar />
+        <UpdateBar />
       </header>
       <Navigation place={place} unread={now.unread} />
       {/* Which of the two panes is the page's content depends on the place; on a phone only that one is shown. */}

@@ -1,0 +1,80 @@
+import type { Homeserver } from "../store/Homeserver.ts";
+import { permissions, type Permission, type RoomDetails, type Rooms } from "../store/Rooms.ts";
+import type { Safety } from "../store/Safety.ts";
+import type { Settings } from "../store/Settings.ts";
+import type { Store } from "../store/Store.ts";
+import type { RoomId, Timeline } from "../store/model.ts";
+import { Face } from "./face.ts";
+import type { Tabs } from "./tabs.ts";
+
+/** What lives in the tab that holds the session. */
+export interface Live {
+  readonly homeserver: Homeserver;
+  readonly safety: Safety;
+}
+
+/** Whether a room is on the list, and what is known of its timeline from the last time. */
+export interface Known {
+  has(room: RoomId): boolean;
+  readonly recovery: Safety["recovery"];
+  readonly verification: Safety["verification"];
+  /** A conversation is looked at for the first time. */
+  onTimeline(room: RoomId, store: Store<Timeline>): void;
+}
+
+/** The objects that screens hold, wherever what they stand for lives: in this tab, in another one, or nowhere yet. */
+export class Faces {
+  readonly homeserver: Homeserver;
+  readonly safety: Safety;
+  readonly #homeserver: Face<Homeserver>;
+  readonly #rooms: Face<Rooms>;
+  readonly #settings: Face<Settings>;
+  readonly #safety: Face<Safety>;
+
+  constructor(known: Known) {
+    this.#rooms = new Face<Rooms>("rooms", { details: (room) => (known.has(room) ? noDetails(room) : undefined) }, {}, {});
+    this.#settings = new Face<Settings>("settings", {}, {}, {});
+    this.#homeserver = new Face<Homeserver>(
+      "homeserver",
+      {
+        timeline: (room) => (known.has(room) ? { room, items: [], marks: [], typing: [], others: [], history: "loading" } : undefined),
+        media: () => ({ state: "loading" }),
+      },
+      { typing: true, retry: true, retryMedia: true },
+      { rooms: this.#rooms.outside, settings: this.#settings.outside, prepare: async (file, wish) => (await import("./prepare.ts")).prepare(file, wish) },
+      (method, [room], store) => {
+        if (method === "timeline") known.onTimeline(String(room), store as Store<Timeline>);
+      },
+    );
+    this.#safety = new Face<Safety>("safety", { identity: () => "unknown" }, {}, { recovery: known.recovery, verification: known.verification });
+    this.homeserver = this.#homeserver.outside;
+    this.safety = this.#safety.outside;
+  }
+
+  /** What other tabs may call. */
+  get targets(): Readonly<Record<string, object>> {
+    return { homeserver: this.homeserver, rooms: this.homeserver.rooms, settings: this.homeserver.settings, safety: this.safety };
+  }
+
+  switch(to: { readonly here: Live } | { readonly tabs: Tabs } | undefined): void {
+    const at = <T extends object>(pick: (live: Live) => T): { readonly here: T } | { readonly tabs: Tabs } | undefined =>
+      to !== undefined && "here" in to ? { here: pick(to.here) } : to;
+    this.#homeserver.switch(at(({ homeserver }) => homeserver));
+    this.#rooms.switch(at(({ homeserver }) => homeserver.rooms));
+    this.#settings.switch(at(({ homeserver }) => homeserver.settings));
+    this.#safety.switch(at(({ safety }) => safety));
+  }
+
+  /** Rooms have come: looks again for what was not there. */
+  lookAgain(): void {
+    this.#homeserver.lookAgain();
+    this.#rooms.lookAgain();
+  }
+}
+
+/** What is shown of a room's settings until they are there: nothing may be changed. */
+function noDetails(room: RoomId): RoomDetails {
+  const needs = Object.fromEntries(permissions.map((permission) => [permission, Infinity])) as Record<Permission, number>;
+  const nobody = { people: [], knocking: [], banned: [], me: undefined };
+  return { room, name: "", topic: "", joinRule: "invite", history: "shared", encrypted: true, ...nobody, needs, replacement: undefined, members: "loading" };
+}
