@@ -1,4 +1,5 @@
 import type { App } from "../store/App.ts";
+import { isUnread } from "../store/inbox.ts";
 import type { Action } from "./Action.ts";
 
 function signedIn(app: App): boolean {
@@ -28,6 +29,16 @@ export const newConversation: Action = {
   },
 };
 
+export const goRooms: Action = {
+  id: "go.rooms",
+  label: "rooms.title",
+  icon: "people",
+  when: signedIn,
+  run: (app) => {
+    app.route.go({ at: "rooms" });
+  },
+};
+
 export const goMe: Action = {
   id: "go.me",
   label: "action.goMe",
@@ -45,7 +56,7 @@ function neighbour(app: App, step: 1 | -1, unreadOnly: boolean): string | undefi
   const rooms = app.rooms.snapshot.filter((room) => room.membership === "joined");
   const open = rooms.findIndex((room) => place.at === "room" && room.id === place.room);
   const ordered = step === 1 ? [...rooms.slice(open + 1), ...rooms.slice(0, Math.max(open, 0))] : rooms.slice(0, open === -1 ? undefined : open).reverse();
-  return (unreadOnly ? ordered.filter((room) => room.unread > 0) : ordered)[0]?.id;
+  return (unreadOnly ? ordered.filter(isUnread) : ordered)[0]?.id;
 }
 
 function stepTo(step: 1 | -1, unreadOnly: boolean): Pick<Action, "when" | "run"> {

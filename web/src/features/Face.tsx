@@ -6,7 +6,7 @@ import type { MediaSource, MediaState } from "../store/media.ts";
 import type { Person, Presence, RoomSummary } from "../store/model.ts";
 import { Avatar, type AvatarProps } from "../ui/Avatar.tsx";
 import { PresenceMark } from "../ui/PresenceMark.tsx";
-import { useSnapshot } from "../ui/useSnapshot.ts";
+import { useSelected, useSnapshot } from "../ui/useSnapshot.ts";
 import styles from "./Face.module.css";
 import { useApp } from "./context.ts";
 
@@ -42,9 +42,9 @@ export function PersonFace({ person, size }: { readonly person: Person; readonly
 /** Whether somebody is there; undefined while nobody can know. */
 export function usePresence(person: string | undefined): Presence | undefined {
   const app = useApp();
-  const presence = useSnapshot(app.presence);
-  const connection = useSnapshot(app.connection);
-  return person === undefined || connection !== "online" ? undefined : presence.get(person);
+  const presence = useSelected(app.presence, (all) => (person === undefined ? undefined : all.get(person)));
+  const online = useSelected(app.connection, (connection) => connection === "online");
+  return online ? presence : undefined;
 }
 
 function Marked({ presence, children }: { readonly presence: Presence | undefined; readonly children: ReactNode }): ReactNode {
@@ -65,7 +65,7 @@ const nothing: Readable<MediaState> = new Store<MediaState>({ state: "loading" }
 
 function Pictured({ source, ...rest }: AvatarProps & { readonly source: MediaSource }): ReactNode {
   const app = useApp();
-  const open = useSnapshot(app.session).phase === "open";
+  const open = useSelected(app.session, (session) => session.phase === "open");
   const media = useSnapshot(open ? app.homeserver.media(source) : nothing);
   return <Avatar {...rest} picture={media.state === "ready" ? media.url : undefined} />;
 }

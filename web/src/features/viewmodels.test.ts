@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Refusal } from "../store/Homeserver.ts";
 import { Store } from "../store/Store.ts";
 import { anna, ben, chiara, roomOf, testApp, timelineOf, type TestApp } from "../testing/app.ts";
-import { InboxViewModel, matches } from "./inbox/InboxViewModel.ts";
 import { MeViewModel } from "./me/MeViewModel.ts";
 import { PeopleViewModel } from "./people/PeopleViewModel.ts";
 import { ComposerViewModel } from "./room/ComposerViewModel.ts";
@@ -55,52 +54,6 @@ describe("SignInViewModel", () => {
     app.session.set({ phase: "signingIn" });
     await model.choose(demoPerson);
     expect(app.asked).toEqual(["sign in @ben:demo.example"]);
-  });
-});
-
-describe("InboxViewModel", () => {
-  it("finds rooms by the beginnings of words, without minding accents", () => {
-    const room = roomOf("!a", { name: "Chirurgie Süd, Station 3" });
-    expect(["chir", "sud stat", "3", "Süd", ""].every((term) => matches(room, term))).toBe(true);
-    expect(matches(room, "urgie")).toBe(false);
-    expect(matches(roomOf("!b", { name: "Ben Okafor", direct: ben }), "@ben")).toBe(false);
-    expect(matches(roomOf("!b", { name: "B. O.", direct: ben }), "ben")).toBe(true);
-  });
-
-  it("sets invitations apart and finds people who are not in the list", async () => {
-    const app = testApp();
-    app.rooms.set([roomOf("!1", { name: ben.name, direct: ben }), roomOf("!2", { name: "Invited", membership: "invited" })]);
-    const model = new InboxViewModel(app);
-    expect(model.snapshot.invitations.map((room) => room.id)).toEqual(["!2"]);
-    app.directory = [ben, { ...chiara, name: "Benedetta" }];
-    model.type("ben");
-    expect(model.snapshot.search).toBe("searching");
-    await vi.advanceTimersByTimeAsync(300);
-    expect(model.snapshot.rooms.map((room) => room.id)).toEqual(["!1"]);
-    expect(model.snapshot.people.map((person) => person.name)).toEqual(["Benedetta"]);
-    model.type("");
-    expect(model.snapshot.people).toEqual([]);
-  });
-
-  it("asks the server once when somebody types fast", async () => {
-    const app = testApp();
-    const model = new InboxViewModel(app);
-    for (const term of ["c", "ch", "chi"]) model.type(term);
-    await vi.advanceTimersByTimeAsync(300);
-    expect(app.asked).toEqual(["search chi"]);
-  });
-
-  it("opens what was accepted, and says when it did not work", async () => {
-    const app = testApp();
-    const model = new InboxViewModel(app);
-    await model.accept("!1");
-    expect(app.route.snapshot).toEqual({ at: "room", room: "!1" });
-    app.refuse = true;
-    await model.decline("!2");
-    expect(model.snapshot).toMatchObject({ busy: undefined, failed: "!2" });
-    app.refuse = false;
-    await model.talkTo(ben);
-    expect(app.route.snapshot).toEqual({ at: "room", room: "!direct-@ben:demo.example" });
   });
 });
 

@@ -1,16 +1,30 @@
-import type { KeyboardEvent, ReactNode } from "react";
+import { type KeyboardEvent, type ReactNode, useState } from "react";
 
-import { type Words, useWords } from "../../i18n/words.tsx";
-import type { LastLine, Person, RoomSummary } from "../../store/model.ts";
-import { Avatar } from "../../ui/Avatar.tsx";
+import { presences } from "../../actions/presence.ts";
+import { type Word, useWords } from "../../i18n/words.tsx";
+import type { Section, SectionName } from "../../store/inbox.ts";
+import type { Person } from "../../store/model.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Empty } from "../../ui/Empty.tsx";
+import { PresenceMark } from "../../ui/PresenceMark.tsx";
 import { SearchField } from "../../ui/SearchField.tsx";
 import { Skeleton } from "../../ui/Skeleton.tsx";
+import { ActionMenu } from "../ActionMenu.tsx";
+import { PersonFace, presenceWords } from "../Face.tsx";
 import { Link } from "../Link.tsx";
 import { useApp, useViewModel } from "../context.ts";
+import { PublicRoomLine } from "../rooms/PublicRoomLine.tsx";
 import styles from "./InboxView.module.css";
 import { InboxViewModel, type InboxSnapshot } from "./InboxViewModel.ts";
+import { Invitations } from "./Invitations.tsx";
+import { RoomLine } from "./RoomLine.tsx";
+
+const sectionWords: Readonly<Record<SectionName, Word>> = {
+  favourite: "inbox.favourites",
+  unread: "inbox.unreads",
+  recent: "inbox.recent",
+  low: "inbox.low",
+};
 
 export function InboxView(): ReactNode {
   const { t } = useWords();
@@ -20,6 +34,7 @@ export function InboxView(): ReactNode {
     <section className={styles["inbox"]} aria-labelledby="inbox-title">
       <header className={styles["head"]}>
         <h1 id="inbox-title">{t("inbox.title")}</h1>
+        {now.ready && <Availability now={now} />}
         <IconButton
           icon="write"
           label={t("inbox.new")}
@@ -30,37 +45,64 @@ export function InboxView(): ReactNode {
       </header>
       <div className={styles["search"]}>
         <SearchField label={t("inbox.search")} clearLabel={t("inbox.clear")} value={now.term} onChange={model.type} />
+        {now.spaces.length > 0 && <Spaces now={now} model={model} />}
       </div>
-      <div className={styles["scroll"]} onKeyDown={moveFocus}>
-        {now.ready || now.rooms.length > 0 ? <Lists now={now} model={model} /> : <Skeleton rows={8} label={t("gate.opening")} />}
-      </div>
+      <div className={styles["scroll"]}>{now.ready || now.sections.length > 0 ? <Lists now={now} model={model} /> : <Skeleton rows={8} label={t("gate.opening")} />}</div>
     </section>
   );
 }
 
-function Lists({ now, model }: { readonly now: InboxSnapshot; readonly model: InboxViewModel }): ReactNode {
+interface Parts {
+  readonly now: InboxSnapshot;
+  readonly model: InboxViewModel;
+}
+
+/** What others are told about oneself, and the way to change it. */
+function Availability({ now }: { readonly now: InboxSnapshot }): ReactNode {
   const { t } = useWords();
-  const empty = now.rooms.length === 0 && now.invitations.length === 0 && now.people.length === 0;
+  return (
+    <span className={styles["availability"]}>
+      <ActionMenu label={t("inbox.availability", { presence: t(presenceWords[now.presence]) })} icon="person" actions={presences} target={undefined} />
+      <span className={styles["presence"]} aria-hidden="true">
+        <PresenceMark presence={now.presence} label="" />
+      </span>
+    </span>
+  );
+}
+
+function Spaces({ now, model }: Parts): ReactNode {
+  const { t } = useWords();
+  return (
+    <ul className={styles["spaces"]} aria-label={t("inbox.spaces")}>
+      {[undefined, ...now.spaces].map((space) => (
+        <li key={space?.id ?? ""}>
+          <button
+            type="button"
+            aria-pressed={now.space?.id === space?.id}
+            onClick={() => {
+              model.choose(space?.id);
+            }}
+          >
+            {space === undefined ? t("inbox.all") : <bdi>{space.name}</bdi>}
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Lists({ now, model }: Parts): ReactNode {
+  const { t } = useWords();
+  const found = now.people.length + now.published.length;
+  const empty = now.sections.length + now.invitations.length + now.knocked.length + found === 0;
   return (
     <>
-      {now.invitations.length > 0 && (
-        <section aria-labelledby="inbox-invited">
-          <h2 id="inbox-invited">{t("inbox.invited")}</h2>
-          <ul>
-            {now.invitations.map((room) => (
-              <Invitation key={room.id} room={room} now={now} model={model} />
-            ))}
-          </ul>
-        </section>
-      )}
-      {now.rooms.length > 0 && (
-        <ul aria-label={t("inbox.list")}>
-          {now.rooms.map((room) => (
-            <li key={room.id}>
-              <RoomLine room={room} open={room.id === now.open} />
-            </li>
-          ))}
-        </ul>
+      <Invitations now={now} model={model} />
+      {now.sections.length > 0 && <Sections now={now} />}
+      {now.space !== undefined && now.term === "" && (
+        <p className={styles["more"]}>
+          <Link to={{ at: "rooms", space: now.space.id }}>{t("inbox.spaceAll", { name: now.space.name })}</Link>
+        </p>
       )}
       {now.people.length > 0 && (
         <section aria-labelledby="inbox-people">
@@ -74,8 +116,60 @@ function Lists({ now, model }: { readonly now: InboxSnapshot; readonly model: In
           </ul>
         </section>
       )}
+      {now.published.length > 0 && (
+        <section aria-labelledby="inbox-published">
+          <h2 id="inbox-published">{t("inbox.published")}</h2>
+          <ul>
+            {now.published.map((room) => (
+              <PublicRoomLine key={room.id} room={room} />
+            ))}
+          </ul>
+        </section>
+      )}
+      {now.search === "failed" && !empty && (
+        <p className={styles["fault"]} role="alert">
+          {t("inbox.searchFailed")}
+        </p>
+      )}
       {empty && <Nothing now={now} />}
     </>
+  );
+}
+
+/** One stop of the Tab key for the whole list; up, down, Home and End move in it. */
+function Sections({ now }: { readonly now: InboxSnapshot }): ReactNode {
+  const { t } = useWords();
+  const [at, setAt] = useState<string>();
+  const ids = now.sections.flatMap((section) => section.rooms.map((room) => room.id));
+  const stop = [at, now.open].find((id) => id !== undefined && ids.includes(id)) ?? ids[0];
+  return (
+    <ul
+      aria-label={t("inbox.list")}
+      onKeyDown={moveFocus}
+      onFocus={(event) => {
+        const line = event.target.dataset["line"];
+        if (line !== undefined) setAt(line);
+      }}
+    >
+      {now.sections.map((section) => (
+        <SectionView key={section.name} section={section} alone={now.sections.length === 1 && section.name === "recent"} now={now} stop={stop} />
+      ))}
+    </ul>
+  );
+}
+
+function SectionView({ section, alone, now, stop }: { readonly section: Section; readonly alone: boolean; readonly now: InboxSnapshot; readonly stop: string | undefined }): ReactNode {
+  const { t } = useWords();
+  const title = t(sectionWords[section.name]);
+  return (
+    <li>
+      {!alone && <h2>{title}</h2>}
+      <ul aria-label={title}>
+        {section.rooms.map((room) => (
+          <RoomLine key={room.id} room={room} open={room.id === now.open} draft={room.id === now.open ? undefined : now.drafts.get(room.id)} typing={now.typing.get(room.id)} stop={room.id === stop} />
+        ))}
+      </ul>
+    </li>
   );
 }
 
@@ -85,6 +179,7 @@ function Nothing({ now }: { readonly now: InboxSnapshot }): ReactNode {
   if (now.search === "searching") return <Skeleton rows={3} label={t("inbox.searching")} />;
   if (now.search === "failed") return <p className={styles["nothing"]}>{t("inbox.searchFailed")}</p>;
   if (now.term !== "") return <p className={styles["nothing"]}>{t("inbox.nothing", { term: now.term })}</p>;
+  if (now.space !== undefined) return <p className={styles["nothing"]}>{t("inbox.spaceEmpty")}</p>;
   return (
     <Empty title={t("inbox.emptyTitle")} text={t("inbox.emptyText")}>
       <Button
@@ -100,117 +195,29 @@ function Nothing({ now }: { readonly now: InboxSnapshot }): ReactNode {
   );
 }
 
-function RoomLine({ room, open }: { readonly room: RoomSummary; readonly open: boolean }): ReactNode {
-  const words = useWords();
-  const { now } = useApp();
-  const { t } = words;
-  return (
-    <Link to={{ at: "room", room: room.id }} className={styles["line"]} aria-current={open ? "page" : undefined} data-unread={room.unread > 0}>
-      <Avatar id={room.direct?.id ?? room.id} name={room.name} group={room.direct === undefined} />
-      <span className={styles["text"]}>
-        <span className={styles["top"]}>
-          <span className={styles["name"]} dir="auto">
-            {room.name === "" ? t("room.unnamed") : room.name}
-          </span>
-          {room.at > 0 && <time dateTime={new Date(room.at).toISOString()}>{words.moment(room.at, now())}</time>}
-        </span>
-        <span className={styles["bottom"]}>
-          <span className={styles["last"]} dir={room.last.kind === "text" && room.direct !== undefined && !room.last.own ? "auto" : undefined}>
-            {lastText(room, words)}
-          </span>
-          {room.unread > 0 && (
-            <span className={styles["count"]} dir="ltr" role="img" aria-label={t("inbox.unread", { count: room.unread })}>
-              {room.unread > 99 ? "99+" : room.unread}
-            </span>
-          )}
-        </span>
-      </span>
-    </Link>
-  );
-}
-
-function lastText(room: RoomSummary, { t }: Words): string {
-  const { last } = room;
-  if (last.kind === "none") return t("inbox.nothingYet");
-  if (last.kind === "decrypting") return t("inbox.decrypting");
-  const text = last.kind === "text" ? last.text : t(lastWord(last.kind));
-  if (last.own) return t("inbox.own", { text });
-  return room.direct === undefined ? t("inbox.other", { name: last.sender.name, text }) : text;
-}
-
-function lastWord(kind: Exclude<LastLine["kind"], "none" | "decrypting" | "text">): Parameters<Words["t"]>[0] {
-  switch (kind) {
-    case "picture":
-      return "inbox.picture";
-    case "file":
-      return "inbox.file";
-    case "video":
-      return "inbox.video";
-    case "audio":
-      return "inbox.audio";
-    case "voice":
-      return "inbox.voice";
-    case "waiting":
-      return "inbox.waiting";
-    case "removed":
-      return "inbox.removed";
-  }
-}
-
-function Invitation({ room, now, model }: { readonly room: RoomSummary; readonly now: InboxSnapshot; readonly model: InboxViewModel }): ReactNode {
-  const { t } = useWords();
-  const by = room.inviter?.name ?? "";
-  const busy = now.busy === room.id;
-  return (
-    <li className={styles["invitation"]}>
-      <Avatar id={room.direct?.id ?? room.id} name={room.direct?.name ?? room.name} group={room.direct === undefined} />
-      <div className={styles["text"]}>
-        <p className={styles["name"]} dir="auto">
-          {room.direct?.name ?? (room.name === "" ? t("room.unnamed") : room.name)}
-        </p>
-        <p className={styles["last"]}>{room.direct === undefined ? t("inbox.invitedBy", { name: by }) : t("inbox.invitedDirect")}</p>
-        {now.failed === room.id && (
-          <p className={styles["fault"]} role="alert">
-            {t("inbox.failed")}
-          </p>
-        )}
-        <div className={styles["answer"]}>
-          <Button look="main" disabled={busy} onClick={() => void model.accept(room.id)}>
-            {t("inbox.accept")}
-          </Button>
-          <Button disabled={busy} onClick={() => void model.decline(room.id)}>
-            {t("inbox.decline")}
-          </Button>
-        </div>
-      </div>
-    </li>
-  );
-}
-
-function PersonLine({ person, now, model }: { readonly person: Person; readonly now: InboxSnapshot; readonly model: InboxViewModel }): ReactNode {
+function PersonLine({ person, now, model }: Parts & { readonly person: Person }): ReactNode {
   const { t } = useWords();
   return (
-    <button type="button" className={styles["line"]} disabled={now.busy === person.id} onClick={() => void model.talkTo(person)}>
-      <Avatar id={person.id} name={person.name} />
+    <button type="button" className={styles["person"]} disabled={now.busy === person.id} onClick={() => void model.talkTo(person)}>
+      <PersonFace person={person} />
       <span className={styles["text"]}>
         <span className={styles["name"]} dir="auto">
           {person.name}
         </span>
-        <span className={styles["last"]} dir={now.failed === person.id ? undefined : "ltr"}>
-          {now.failed === person.id ? t("inbox.failed") : person.id}
-        </span>
+        <span className={styles["last"]}>{now.failed === person.id ? t("inbox.failed") : <bdi>{person.id}</bdi>}</span>
       </span>
     </button>
   );
 }
 
-/** Up and down move between the lines of the list. */
+/** Moves between the lines of the list. */
 function moveFocus(event: KeyboardEvent<HTMLElement>): void {
-  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-  const lines = [...event.currentTarget.querySelectorAll<HTMLElement>("a, button")];
+  const lines = [...event.currentTarget.querySelectorAll<HTMLElement>("[data-line]")];
   const at = lines.indexOf(document.activeElement as HTMLElement);
-  const next = lines[at + (event.key === "ArrowDown" ? 1 : -1)];
-  if (at < 0 || next === undefined) return;
+  if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: lines.length - 1 }[event.key];
+  const next = to === undefined ? undefined : lines[to];
+  if (next === undefined) return;
   event.preventDefault();
   next.focus();
 }

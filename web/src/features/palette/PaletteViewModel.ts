@@ -6,7 +6,7 @@ import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import { begins } from "../../store/find.ts";
 import type { Person, RoomSummary } from "../../store/model.ts";
-import { PeopleSearch, type PeopleFound } from "../people/PeopleSearch.ts";
+import { Search, type Found } from "../people/Search.ts";
 
 export type PaletteItem =
   | { readonly kind: "room"; readonly id: string; readonly room: RoomSummary }
@@ -18,7 +18,7 @@ export interface PaletteSnapshot {
   readonly items: readonly PaletteItem[];
   /** The item that Enter takes. */
   readonly active: number;
-  readonly search: PeopleFound["state"];
+  readonly search: Found<Person>["state"];
 }
 
 const recent = 5;
@@ -27,7 +27,7 @@ const most = 8;
 /** One field for everything: conversations, people and commands, by the beginnings of their words. */
 export class PaletteViewModel implements Readable<PaletteSnapshot> {
   readonly #app: App;
-  readonly #search: PeopleSearch;
+  readonly #search: Search<Person>;
   readonly #typed = new Store({ term: "", active: 0 });
   readonly #derived: Readable<PaletteSnapshot>;
   readonly subscribe: (listener: () => void) => () => void;
@@ -35,10 +35,10 @@ export class PaletteViewModel implements Readable<PaletteSnapshot> {
   /** `say` gives a command's name in the language of the screen, for that is what somebody types. */
   constructor(app: App, say: (key: Word) => string) {
     this.#app = app;
-    this.#search = new PeopleSearch(() => app.homeserver);
+    this.#search = new Search((term) => app.homeserver.rooms.searchPeople(term));
     const items = new Derived([app.rooms, this.#search, this.#typed, app.preferences], (rooms, found, { term }) => [
       ...roomItems(rooms, term),
-      ...(term === "" ? [] : personItems(found.people, rooms)),
+      ...(term === "" ? [] : personItems(found.items, rooms)),
       ...commands
         .filter((action) => action !== openPalette && can(app, action, undefined) && begins(say(action.label), term))
         .map((action): PaletteItem => ({ kind: "action", id: action.id, action })),

@@ -4,7 +4,7 @@ import type { Pane } from "../../store/Route.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Notify, Person, Presence, RoomId, RoomSummary, Tag, UserId } from "../../store/model.ts";
 import { roleLevels, type GivenRole } from "../../store/roles.ts";
-import { PeopleSearch, type PeopleFound } from "../people/PeopleSearch.ts";
+import { Search, type Found } from "../people/Search.ts";
 import { RoomStoreOf } from "../room/RoomStoreOf.ts";
 
 /** What is asked again before it is done. */
@@ -26,7 +26,7 @@ export interface PaneSnapshot {
   readonly failed: boolean;
   /** Is the room in the list that everybody can search? Undefined until it is known. */
   readonly listed: boolean | undefined;
-  readonly found: PeopleFound;
+  readonly found: Found<Person>;
   /** What was changed in the fields and not saved yet. */
   readonly name: string | undefined;
   readonly topic: string | undefined;
@@ -59,14 +59,14 @@ export class PaneViewModel implements Readable<PaneSnapshot> {
     topic: undefined,
     reported: false,
   });
-  readonly #search: PeopleSearch;
+  readonly #search: Search<Person>;
   readonly #derived: Readable<PaneSnapshot>;
   readonly subscribe: (listener: () => void) => () => void;
 
   constructor(app: App, id: RoomId) {
     this.#app = app;
     this.#room = id;
-    this.#search = new PeopleSearch(() => app.homeserver);
+    this.#search = new Search((term) => app.homeserver.rooms.searchPeople(term));
     const details = new RoomStoreOf(app, (homeserver) => homeserver.rooms.details(id));
     this.#derived = new Derived(
       [app.route, app.rooms, details, app.presence, app.blocked, this.#search, this.#own],
@@ -76,7 +76,7 @@ export class PaneViewModel implements Readable<PaneSnapshot> {
         details,
         presence,
         blocked,
-        found: { ...found, people: found.people.filter((person) => details?.people.some((member) => member.person.id === person.id) !== true) },
+        found: { ...found, items: found.items.filter((person) => details?.people.some((member) => member.person.id === person.id) !== true) },
         ...own,
       }),
     );

@@ -44,9 +44,9 @@ function Invite({ now, model }: RoomParts): ReactNode {
   return (
     <section aria-label={t("people.invite")}>
       <SearchField label={t("people.invite")} clearLabel={t("inbox.clear")} value={found.term} onChange={model.find} />
-      {found.people.length > 0 && (
+      {found.items.length > 0 && (
         <ul aria-label={t("people.results")}>
-          {found.people.map((person) => (
+          {found.items.map((person) => (
             <Line key={person.id} person={person} note={person.id}>
               <Button aria-label={t("people.inviteName", { name: person.name })} disabled={now.busy} onClick={() => void model.invite(person)}>
                 {t("people.inviteOne")}
@@ -56,7 +56,7 @@ function Invite({ now, model }: RoomParts): ReactNode {
         </ul>
       )}
       {found.state === "failed" && <p role="alert">{t("inbox.searchFailed")}</p>}
-      {found.state === "done" && found.people.length === 0 && <p className={styles["soft"]}>{t("people.none", { term: found.term.trim() })}</p>}
+      {found.state === "done" && found.items.length === 0 && <p className={styles["soft"]}>{t("people.none", { term: found.term.trim() })}</p>}
     </section>
   );
 }

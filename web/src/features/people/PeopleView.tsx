@@ -8,6 +8,8 @@ import { Icon } from "../../ui/Icon.tsx";
 import { SearchField } from "../../ui/SearchField.tsx";
 import { Skeleton } from "../../ui/Skeleton.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { PersonFace } from "../Face.tsx";
+import { Link } from "../Link.tsx";
 import { useViewModel } from "../context.ts";
 import styles from "./PeopleView.module.css";
 import { PeopleViewModel, type PeopleSnapshot } from "./PeopleViewModel.ts";
@@ -27,7 +29,7 @@ export function PeopleView(): ReactNode {
       <div className={styles["scroll"]}>
         <Results now={now} model={model} />
       </div>
-      {now.chosen.length > 0 && <Start now={now} model={model} />}
+      {now.chosen.length > 0 && <Begin now={now} model={model} />}
     </section>
   );
 }
@@ -61,7 +63,7 @@ function Chosen({ now, model }: Parts): ReactNode {
 
 function Results({ now, model }: Parts): ReactNode {
   const { t } = useWords();
-  if (now.search === "idle") return <p className={styles["hint"]}>{t("people.hint")}</p>;
+  if (now.search === "idle") return <Start now={now} model={model} />;
   if (now.search === "failed") {
     return (
       <p className={styles["hint"]} role="alert">
@@ -93,7 +95,7 @@ function Results({ now, model }: Parts): ReactNode {
 function PersonChoice({ person, chosen, onToggle }: { readonly person: Person; readonly chosen: boolean; readonly onToggle: () => void }): ReactNode {
   return (
     <button type="button" className={styles["person"]} aria-pressed={chosen} onClick={onToggle}>
-      <Avatar id={person.id} name={person.name} />
+      <PersonFace person={person} />
       <span className={styles["who"]}>
         <strong dir="auto">{person.name}</strong>
         <span dir="ltr">{person.id}</span>
@@ -103,7 +105,38 @@ function PersonChoice({ person, chosen, onToggle }: { readonly person: Person; r
   );
 }
 
+/** Before anybody is looked for: other ways to go on, and who is blocked. */
 function Start({ now, model }: Parts): ReactNode {
+  const { t } = useWords();
+  return (
+    <>
+      <p className={styles["hint"]}>{t("people.hint")}</p>
+      <p className={styles["browse"]}>
+        <Link to={{ at: "rooms" }}>{t("people.browse")}</Link>
+      </p>
+      {now.blocked.length > 0 && (
+        <section aria-labelledby="people-blocked">
+          <h2 id="people-blocked">{t("people.blocked")}</h2>
+          <ul>
+            {now.blocked.map((id) => (
+              <li key={id} className={styles["person"]}>
+                <Avatar id={id} name={id.slice(1)} />
+                <span className={styles["who"]}>
+                  <span dir="ltr">{id}</span>
+                </span>
+                <Button disabled={now.busy} aria-label={t("people.unblockName", { name: id })} onClick={() => void model.unblock(id)}>
+                  {t("person.unblock")}
+                </Button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  );
+}
+
+function Begin({ now, model }: Parts): ReactNode {
   const { t } = useWords();
   const [first] = now.chosen;
   const direct = now.chosen.length === 1;

@@ -1,13 +1,14 @@
 import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
-import type { Person } from "../../store/model.ts";
-import { PeopleSearch, type PeopleFound } from "./PeopleSearch.ts";
+import type { Person, UserId } from "../../store/model.ts";
+import { Search, type Found } from "./Search.ts";
 
 export interface PeopleSnapshot {
   readonly term: string;
-  readonly search: PeopleFound["state"];
+  readonly search: Found<Person>["state"];
   readonly found: readonly { readonly person: Person; readonly chosen: boolean }[];
   readonly chosen: readonly Person[];
+  readonly blocked: readonly UserId[];
   readonly groupName: string;
   readonly busy: boolean;
   readonly failed: boolean;
@@ -24,17 +25,18 @@ interface Choice {
 export class PeopleViewModel implements Readable<PeopleSnapshot> {
   readonly #app: App;
   readonly #choice = new Store<Choice>({ chosen: [], groupName: "", busy: false, failed: false });
-  readonly #search: PeopleSearch;
+  readonly #search: Search<Person>;
   readonly #derived: Readable<PeopleSnapshot>;
   readonly subscribe: (listener: () => void) => () => void;
 
   constructor(app: App) {
     this.#app = app;
-    this.#search = new PeopleSearch(() => app.homeserver);
-    this.#derived = new Derived([this.#search, this.#choice], (found, choice) => ({
+    this.#search = new Search((term) => app.homeserver.rooms.searchPeople(term));
+    this.#derived = new Derived([this.#search, this.#choice, app.blocked], (found, choice, blocked) => ({
       term: found.term,
       search: found.state,
-      found: found.people.map((person) => ({ person, chosen: choice.chosen.some((one) => one.id === person.id) })),
+      found: found.items.map((person) => ({ person, chosen: choice.chosen.some((one) => one.id === person.id) })),
+      blocked,
       ...choice,
     }));
     this.subscribe = this.#derived.subscribe;
@@ -58,6 +60,16 @@ export class PeopleViewModel implements Readable<PeopleSnapshot> {
 
   readonly nameGroup = (groupName: string): void => {
     this.#choice.update((choice) => ({ ...choice, groupName }));
+  };
+
+  readonly unblock = async (person: UserId): Promise<void> => {
+    this.#choice.update((choice) => ({ ...choice, busy: true, failed: false }));
+    try {
+      await this.#app.homeserver.rooms.block(person, false);
+    } catch {
+      this.#app.notices.tell("failed");
+    }
+    this.#choice.update((choice) => ({ ...choice, busy: false }));
   };
 
   readonly start = async (): Promise<void> => {

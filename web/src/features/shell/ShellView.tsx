@@ -12,6 +12,7 @@ import { PaletteView } from "../palette/PaletteView.tsx";
 import { ShortcutsView } from "../palette/ShortcutsView.tsx";
 import { PeopleView } from "../people/PeopleView.tsx";
 import { RoomView } from "../room/RoomView.tsx";
+import { RoomsView } from "../rooms/RoomsView.tsx";
 import { SettingsView } from "../settings/SettingsView.tsx";
 import { SafetyBar, UpdateBar } from "../trust/GuideView.tsx";
 import { useViewModel } from "../context.ts";
@@ -64,9 +65,10 @@ function List({ place }: { readonly place: Place }): ReactNode {
       return <PeopleView />;
     case "me":
       return <MeView />;
+    case "rooms":
+      return <RoomsView key={place.space ?? ""} space={place.space} />;
     case "inbox":
     case "room":
-    case "rooms":
       return <InboxView />;
   }
 }

@@ -1,5 +1,6 @@
 import type { App } from "../../store/App.ts";
 import type { Place } from "../../store/Route.ts";
+import { isUnread } from "../../store/inbox.ts";
 import { Derived, type Readable } from "../../store/Store.ts";
 import type { Overlay, Person } from "../../store/model.ts";
 
@@ -28,7 +29,7 @@ export class ShellViewModel implements Readable<ShellSnapshot> {
         overlay,
         me: session.phase === "open" || session.phase === "opening" ? session.me : undefined,
         demo: demo !== undefined,
-        unread: rooms.filter((room) => room.unread > 0 || room.membership === "invited").length,
+        unread: rooms.filter((room) => isUnread(room) || room.membership === "invited").length,
         bar:
           connection === "offline" || connection === "unreachable"
             ? { kind: connection, waiting: outbox.filter((entry) => entry.state === "waiting" || entry.state === "sending").length }
