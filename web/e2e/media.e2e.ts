@@ -41,6 +41,8 @@ afterAll(async () => {
   await server.stop();
 });
 
+/** As patient as everything else here: a busy machine is slow. */
+const soon = { timeout: 20_000 };
 const pieces = ({ page }: Person): Locator => page.getByRole("dialog", { name: "Send files" });
 const attach = async ({ page }: Person, what: string): Promise<void> => {
   await page.getByRole("button", { name: "Attach" }).click();
@@ -82,7 +84,7 @@ it("sends a picture upright, marked, named, and without its place", async () => 
   await page.getByTestId("media").setInputFiles({ name: "wound.jpg", mimeType: "image/jpeg", buffer: await photo(page) });
   const dialog = pieces(physician);
   const picture = dialog.getByRole("img", { name: "Picture wound.jpg" });
-  await expect.poll(() => picture.evaluate((canvas: HTMLCanvasElement) => [canvas.width, canvas.height])).toEqual([400, 600]); // turned upright
+  await expect.poll(() => picture.evaluate((canvas: HTMLCanvasElement) => [canvas.width, canvas.height]), soon).toEqual([400, 600]); // turned upright
   // Hidden with the mouse, pointed at with the keyboard.
   await dialog.getByRole("button", { name: "Hide a part" }).click();
   const area = await dialog.getByRole("application", { name: "Picture being edited" }).boundingBox();
@@ -117,7 +119,7 @@ it("sends a picture upright, marked, named, and without its place", async () => 
 it("takes a picture with the camera inside the page", async () => {
   await attach(nurse, "Camera");
   const camera = nurse.page.getByRole("dialog", { name: "Camera" });
-  await expect.poll(() => camera.getByLabel("What the camera sees").evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
+  await expect.poll(() => camera.getByLabel("What the camera sees").evaluate((video: HTMLVideoElement) => video.videoWidth), soon).toBeGreaterThan(0);
   await nurse.look("media-camera-phone");
   await camera.getByRole("button", { name: "Take a picture" }).click();
   await pieces(nurse).getByRole("img", { name: "Picture photo.jpg" }).waitFor();
@@ -142,7 +144,7 @@ it("sends a voice message after it was listened to", async () => {
   const player = physician.page.getByRole("group", { name: "Voice message" });
   await player.getByRole("button", { name: "Play" }).click();
   const place = player.getByRole("slider", { name: "Position" });
-  await expect.poll(() => place.inputValue().then(Number)).toBeGreaterThan(0.2);
+  await expect.poll(() => place.inputValue().then(Number), soon).toBeGreaterThan(0.2);
   await player.getByRole("button", { name: "Speed 1×" }).click();
   await player.getByRole("button", { name: "Speed 1.5×" }).waitFor();
 });
@@ -157,7 +159,7 @@ it("records a film, and sends files that come back byte for byte", async () => {
   await pieces(physician).getByRole("button", { name: "Send", exact: true }).click();
   await nurse.page.getByRole("button", { name: /^Play video video/ }).click();
   const film = nurse.page.getByRole("dialog").locator("video");
-  await expect.poll(() => film.evaluate((video: HTMLVideoElement) => video.videoWidth)).toBeGreaterThan(0);
+  await expect.poll(() => film.evaluate((video: HTMLVideoElement) => video.videoWidth), soon).toBeGreaterThan(0);
   await nurse.page.keyboard.press("Escape");
 
   const page = "<html><script>document.title = 'ran'</script></html>";
