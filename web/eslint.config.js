@@ -66,5 +66,5 @@ export default tseslint.config(
       "no-restricted-imports": forbid(sdk, react, [["**/client/**"], "Screens read stores; only main.tsx meets client/."]),
     },
   },
-  { files: ["src/**/*.test.{ts,tsx}", "e2e/**"], rules: { "ours/no-literal-text": "off" } },
+  { files: ["src/**/*.test.{ts,tsx}", "src/testing/**", "e2e/**"], rules: { "ours/no-literal-text": "off" } },
 );

@@ -58,7 +58,7 @@ export class Person {
   }
 
   async go(place: "Inbox" | "New" | "Me"): Promise<void> {
-    await this.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: place }).click();
+    await this.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: new RegExp(`^${place}`) }).click();
   }
 
   async write(text: string): Promise<void> {
@@ -90,11 +90,15 @@ export class Person {
   async look(name: string): Promise<void> {
     mkdirSync(pictures, { recursive: true });
     await this.page.screenshot({ path: join(pictures, `${name}.png`) });
-    await this.page.evaluate(axe);
-    const found = await this.page.evaluate(async () => {
-      const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe.run();
-      return violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
-    });
-    this.faults.push(...found.map((fault) => `${name}: ${fault}`));
+    this.faults.push(...(await axeFaults(this.page)).map((fault) => `${name}: ${fault}`));
   }
+}
+
+/** What axe finds wrong on the page as it is now. */
+export async function axeFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe.run();
+    return violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
+  });
 }

@@ -10,7 +10,7 @@ const rules = [
   [/border-(?:top|bottom)-(?:left|right)-radius/, "a corner by left or right instead of start and end"],
   [/(?:text-align|float|clear)\s*:\s*(?:left|right)\b/, "left or right instead of start or end"],
   [/(?:padding|margin|inset)\s*:\s*(\S+(?:\([^)]*\))?)\s+(\S+(?:\([^)]*\))?)\s+(\S+(?:\([^)]*\))?)\s+(?!\2;)[^;\s]+;/, "four values that differ left and right"],
-  [/font(?:-size)?\s*:[^;]*\d+px/, "a size of type in pixels"],
+  [/font(?:-size)?\s*:(?![^;]*min\()[^;]*\d+px/, "a size of type in pixels, other than as the most it may grow to"],
   [/@media[^{]*(?:min|max)-width/, "a layout that turns at pixels instead of @container app"],
   [/translateX\((?!calc\([^)]*--forward|-?50%)/, "a move along the line without --forward"],
 ];

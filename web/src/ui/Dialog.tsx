@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 
 import styles from "./Dialog.module.css";
 
@@ -13,13 +13,15 @@ export interface DialogProps {
 /** A window over the page: keeps the focus inside, closes with Escape or a press beside it, gives the focus back. */
 export function Dialog({ title, onClose, children, look = "middle" }: DialogProps): ReactNode {
   const element = useRef<HTMLDialogElement>(null);
+  const [opener] = useState(() => document.activeElement); // before anything inside takes the focus
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
     return () => {
       dialog?.close();
+      if (opener instanceof HTMLElement) opener.focus();
     };
-  }, []);
+  }, [opener]);
   return (
     <dialog
       ref={element}

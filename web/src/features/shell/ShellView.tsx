@@ -3,10 +3,8 @@ import { type ReactNode, useEffect } from "react";
 import { type Word, useWords } from "../../i18n/words.tsx";
 import type { Place } from "../../store/Route.ts";
 import { Empty } from "../../ui/Empty.tsx";
-import { Icon, type IconName } from "../../ui/Icon.tsx";
-import { Logo } from "../../ui/Logo.tsx";
+import { Icon } from "../../ui/Icon.tsx";
 import { InboxView } from "../inbox/InboxView.tsx";
-import { Link } from "../Link.tsx";
 import { MeView } from "../me/MeView.tsx";
 import { PaletteView } from "../palette/PaletteView.tsx";
 import { ShortcutsView } from "../palette/ShortcutsView.tsx";
@@ -17,6 +15,7 @@ import { SettingsView } from "../settings/SettingsView.tsx";
 import { SafetyBar, UpdateBar } from "../trust/GuideView.tsx";
 import { useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
+import { Navigation } from "./Navigation.tsx";
 import { NoticeView } from "./NoticeView.tsx";
 import styles from "./ShellView.module.css";
 import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
@@ -44,7 +43,7 @@ export function ShellView(): ReactNode {
         <SafetyBar />
         <UpdateBar />
       </header>
-      <Navigation place={place} unread={now.unread} />
+      <Navigation place={place} unread={now.unread} me={now.me} />
       {/* Which of the two panes is the page's content depends on the place; on a phone only that one is shown. */}
       <div className={styles["list"]} {...(aside ? {} : content)}>
         <List place={place} />
@@ -98,36 +97,5 @@ function ConnectionBar({ bar, onRetry }: { readonly bar: NonNullable<ShellSnapsh
         {t("connection.retry")}
       </button>
     </div>
-  );
-}
-
-const places: readonly { readonly to: Place; readonly icon: IconName; readonly word: Word }[] = [
-  { to: { at: "inbox" }, icon: "inbox", word: "nav.inbox" },
-  { to: { at: "people" }, icon: "write", word: "nav.people" },
-  { to: { at: "me" }, icon: "person", word: "nav.me" },
-];
-
-function Navigation({ place, unread }: { readonly place: Place; readonly unread: number }): ReactNode {
-  const { t } = useWords();
-  const here = place.at === "room" ? "inbox" : place.at === "rooms" ? "people" : place.at;
-  return (
-    <nav className={styles["rail"]} aria-label={t("nav.label")}>
-      <span className={styles["mark"]}>
-        <Logo size={36} />
-      </span>
-      <ul>
-        {places.map(({ to, icon, word }) => (
-          <li key={to.at}>
-            <Link to={to} aria-current={here === to.at ? "page" : undefined}>
-              <span className={styles["navIcon"]}>
-                <Icon name={icon} size={22} />
-                {to.at === "inbox" && unread > 0 && <span className={styles["dot"]} />}
-              </span>
-              {t(word)}
-            </Link>
-          </li>
-        ))}
-      </ul>
-    </nav>
   );
 }
