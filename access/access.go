@@ -50,8 +50,10 @@ type Who struct {
 	Token     int64 // row id of the access token; 0 for nobody
 	Guest     bool
 	Admin     bool
-	Locked    bool // the account is locked: only what a Locked rule allows
-	Suspended bool // the account is suspended: nothing that an Acting rule guards
+	Locked    bool   // the account is locked: only what a Locked rule allows
+	Suspended bool   // the account is suspended: nothing that an Acting rule guards
+	Service   string // id of the application service that asks in this person's name; empty: none
+	Unlimited bool   // no rate limits
 }
 
 // Nobody reports whether the request carried no token.

@@ -78,6 +78,15 @@ create table account_users (
 	PRIMARY KEY (user_id)
 );
 
+create table appservice (
+	id text not null,
+	pos bigint not null,
+	until bigint not null,
+	holder text not null,
+	held_until bigint not null,
+	PRIMARY KEY (id)
+);
+
 create table audit_checkpoint (
 	number bigint not null,
 	time bigint not null,

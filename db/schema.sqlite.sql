@@ -64,6 +64,14 @@ CREATE TABLE account_users (
 	suspended integer not null default 0
 ) strict;
 
+CREATE TABLE appservice (
+	id         text   not null primary key,
+	pos        integer not null,
+	until      integer not null,
+	holder     text   not null,
+	held_until integer not null
+) strict;
+
 CREATE TABLE audit_checkpoint (
 	number integer primary key,
 	time   integer not null,

@@ -65,6 +65,9 @@ const (
 	ThreepidMediumUnknown   Kind = "M_THREEPID_MEDIUM_NOT_SUPPORTED"
 	KeyTooLarge             Kind = "M_KEY_TOO_LARGE"
 	ProfileTooLarge         Kind = "M_PROFILE_TOO_LARGE"
+	UnknownDevice           Kind = "M_UNKNOWN_DEVICE"
+	URLNotSet               Kind = "M_URL_NOT_SET"
+	BadStatus               Kind = "M_BAD_STATUS"
 )
 
 // Status is the HTTP status that the specification gives the kind unless an operation says otherwise.

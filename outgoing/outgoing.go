@@ -48,11 +48,21 @@ func New(private bool) *Client {
 // PostJSON posts a JSON body and returns the status and the body of the answer. The error is of a call that
 // was not answered, or whose answer is longer than a megabyte.
 func (c *Client) PostJSON(ctx context.Context, url string, body []byte) (status int, answer []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	return c.Do(ctx, http.MethodPost, url, "", body)
+}
+
+// Do is PostJSON for any method, without a body when that is nil, and with a token unless that is empty.
+func (c *Client) Do(ctx context.Context, method, url, token string, body []byte) (status int, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, fmt.Errorf("make a call: %w", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, nil, err

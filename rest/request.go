@@ -130,6 +130,9 @@ func (r *Request) QBool(name string, def bool) (bool, error) {
 	return false, fault.New(fault.InvalidParam, "%s must be true or false.", name)
 }
 
+// Bearer is the access token of the request, which need not be good; empty: none.
+func (r *Request) Bearer() string { return bearer(r.Request) }
+
 // Addr is the address of the caller: that of the connection, or what a trusted proxy says.
 func (r *Request) Addr() string {
 	if r.addr == "" {

@@ -74,6 +74,9 @@ var Handled any = handled{}
 type Options struct {
 	// Authenticate turns an access token into the caller. It is on the path of every request.
 	Authenticate func(ctx context.Context, token string) (access.Who, error)
+	// Masquerade, if set, is asked for whom a request of an application service is: user and device are the
+	// query parameters by which it says so.
+	Masquerade func(ctx context.Context, who access.Who, user, device string) (access.Who, error)
 	// Seen, if set, is told of every authenticated request. It must be cheap and must not block.
 	Seen func(who access.Who, addr, agent string)
 	// Refused, if set, is told of every signed-in caller who is answered 403. It must not block.

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -159,7 +160,7 @@ func (s *Server) allow(r *Request) error {
 			return err
 		}
 	}
-	if s.limits == nil || r.e.Limit == Unlimited {
+	if s.limits == nil || r.e.Limit == Unlimited || r.Who.Unlimited {
 		return nil
 	}
 	key := string(r.Who.User)
@@ -178,6 +179,11 @@ func (s *Server) authenticate(r *Request) error {
 		who, err := s.o.Authenticate(r.Context(), token)
 		if err != nil {
 			return s.badToken(r, err)
+		}
+		if who.Service != "" && s.o.Masquerade != nil {
+			if who, err = s.o.Masquerade(r.Context(), who, r.Q("user_id"), cmp.Or(r.Q("device_id"), r.Q("org.matrix.msc3202.device_id"))); err != nil {
+				return err
+			}
 		}
 		r.Who = who
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/myelin-health/myelin/config"
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/appservice"
 	"github.com/myelin-health/myelin/homeserver/clientapi"
 	"github.com/myelin-health/myelin/homeserver/delayed"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
@@ -64,6 +65,7 @@ type Server struct {
 	feed     *feed.Feed
 	delayed  *delayed.Events
 	media    *media.Media
+	services *appservice.Services
 	cluster  *cluster.Cluster
 	rest     *rest.Server
 
@@ -141,7 +143,9 @@ func (s *Server) openStores(ctx context.Context) error {
 // buildParts builds the homeserver from the bottom up. Where a part tells one
 // that is built later, it does so through s.
 func (s *Server) buildParts(ctx context.Context) error {
-	for _, build := range []func(context.Context) error{s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildDelayed, s.buildMedia} {
+	for _, build := range []func(context.Context) error{
+		s.buildServices, s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildDelayed, s.buildMedia,
+	} {
 		if err := build(ctx); err != nil {
 			return err
 		}
@@ -163,6 +167,7 @@ func (s *Server) buildAccounts(context.Context) error {
 	}
 	s.signin = signin.New(signin.Options{
 		Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		Reserved:     func(u id.UserID) error { return s.services.Reserved(u, nil) },
 		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on", Guests: c.Guests == "on",
 	})
 	return nil
@@ -187,7 +192,8 @@ func (s *Server) buildRooms(ctx context.Context) error {
 		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: key, Clock: s.clock, Log: s.log, Metrics: s.registry,
 		DefaultVersion: id.RoomVersion(c.RoomVersion), CreatableVersions: roomVersions(c), EncryptRooms: room.Encrypt(c.EncryptRooms),
 		Observers: []room.Observer{auditor{s.audit}, s.feed},
-		Profile:   s.profile, Exists: s.accounts.Exists, Invitable: s.invitable, Guest: s.guests(),
+		Profile:   s.profile, Exists: s.exists, Invitable: s.invitable, Guest: s.guests(),
+		FindAlias: s.services.FindAlias, AliasReserved: s.services.AliasReserved,
 	})
 	return err
 }
@@ -204,7 +210,7 @@ func (s *Server) buildFeed(context.Context) (err error) {
 	s.feed, err = feed.New(feed.Options{
 		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Account: s.feedAccount(), Counts: s.keyCounts, Elsewhere: s.changedElsewhere,
 		Clock: s.clock, Log: s.log, Metrics: s.registry, Presence: s.config.Presence == "on",
-		Gateway: outgoing.New(s.config.PrivateAddresses == "allow").PostJSON,
+		Stirred: s.services.News, Gateway: outgoing.New(s.config.PrivateAddresses == "allow").PostJSON,
 	})
 	return err
 }
@@ -226,7 +232,7 @@ func (s *Server) buildMedia(context.Context) (err error) {
 
 // connect starts what runs in the background.
 func (s *Server) connect(ctx context.Context) (err error) {
-	for key, set := range map[string]bool{"url_previews": s.config.URLPreviews == "on", "appservices_dir": s.config.AppservicesDir != ""} {
+	for key, set := range map[string]bool{"url_previews": s.config.URLPreviews == "on"} {
 		if set {
 			s.log.Warn("this version does not use a configured setting yet", "setting", key)
 		}
@@ -235,6 +241,10 @@ func (s *Server) connect(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, func() error { s.feed.Close(); return nil })
+	if err := s.services.Start(ctx); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() error { s.services.Close(); return nil })
 	s.audit.Start()
 	s.accounts.Start(ctx)
 	s.closers = append(s.closers, func() error { return s.accounts.Close(context.WithoutCancel(ctx)) })
@@ -288,12 +298,13 @@ func (s *Server) serve(ctx context.Context) error {
 func (s *Server) newRest(app http.Handler) *rest.Server {
 	c := s.config
 	r := rest.New(rest.Options{
-		Authenticate: s.accounts.Authenticate, Seen: s.accounts.Seen, Refused: s.refused, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		Authenticate: s.authenticate, Masquerade: s.masquerade, Seen: s.accounts.Seen, Refused: s.refused, Log: s.log, Registerer: s.registry, Clock: s.clock,
 		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, Fallback: app,
 	})
 	api := &clientapi.API{
-		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, DeviceLists: s.feed.DeviceLists,
-		ServerName: c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
+		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Services: s.services,
+		DeviceLists: s.feed.DeviceLists,
+		ServerName:  c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
 		Support: clientapi.Support{Page: c.SupportPage, Email: c.SupportEmail, MatrixID: id.UserID(c.SupportMatrixID)},
 		TURN:    clientapi.TURN{URIs: c.TURNURIs, Secret: c.TURNSecret, Lifetime: c.TURNLifetime},
 		Log:     s.log, Clock: s.clock,

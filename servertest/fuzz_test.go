@@ -48,7 +48,7 @@ func (v *visitor) ask(t testing.TB, method, target string, body []byte, token bo
 		return nil, false
 	}
 	q, err := url.ParseQuery(query)
-	if err == nil && q.Has("timeout") {
+	if err == nil && (q.Has("timeout") || strings.HasSuffix(plain, "/events")) {
 		q.Set("timeout", "0") // nobody waits here
 		query = q.Encode()
 	}

@@ -75,3 +75,17 @@ func (s *Server) Restart(t testing.TB) {
 	s.stop(t)
 	s.start(t)
 }
+
+// startError is why a server does not start.
+func startError(t testing.TB, settings ...string) error {
+	t.Helper()
+	c, err := config.Load("", append([]string{"MYELIN_SERVER_NAME=localhost", "MYELIN_DATA_DIR=" + t.TempDir(), "MYELIN_LISTEN_HTTP=" + FreeAddress(t)}, settings...))
+	if err != nil {
+		return err
+	}
+	s, err := server.Start(context.Background(), c, server.Options{Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = s.Close()
+	}
+	return err
+}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"fmt"
 
 	"maunium.net/go/mautrix/id"
@@ -32,6 +33,24 @@ func (a *Accounts) AddUnattended(tx *db.Tx, user id.UserID, device id.DeviceID, 
 	}
 	a.changed(tx, Change{Kind: DeviceList, User: user, Key: string(device)})
 	return nil
+}
+
+// EnsureDevice adds a device that nobody is signed in on, unless it exists.
+func (a *Accounts) EnsureDevice(ctx context.Context, user id.UserID, device id.DeviceID, name string) (made bool, err error) {
+	if len(name) > maxDeviceName {
+		return false, fault.New(fault.InvalidParam, "The name is too long.")
+	}
+	err = a.write(ctx, "ensure device", user, func(tx *db.Tx) error {
+		n := 0
+		if err := tx.QueryRow(`select count(*) from account_devices where user_id = $1 and device_id = $2`, string(user), string(device)).Scan(&n); err != nil {
+			return fmt.Errorf("look for a device: %w", err)
+		}
+		if made = n == 0; !made {
+			return nil
+		}
+		return a.AddUnattended(tx, user, device, name)
+	})
+	return made, err
 }
 
 // RemoveUnattended removes such a device with everything that belongs to it, in the transaction that

@@ -21,6 +21,7 @@ import (
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/db/dbtest"
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/appservice"
 	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
 	"github.com/myelin-health/myelin/seal"
@@ -47,12 +48,12 @@ func newAccountServer(t *testing.T, d *db.DB) *accountServer {
 	}
 	t.Cleanup(func() { _ = log.Close() })
 	reg := prometheus.NewRegistry()
-	a := &API{ServerName: "hs", RoomVersion: "12", RoomVersions: []id.RoomVersion{"11", "12"}}
+	a := &API{ServerName: "hs", Services: new(appservice.Services), RoomVersion: "12", RoomVersions: []id.RoomVersion{"11", "12"}}
 	a.Accounts = account.New(account.Options{DB: d, Seal: keys, Audit: log, ServerName: "hs", Registerer: reg})
 	a.Signin = signin.New(signin.Options{Accounts: a.Accounts, Seal: keys, Audit: log, Registerer: reg, Registration: signin.Open, Secret: "between us", Cost: signin.Fast})
 	s := rest.New(rest.Options{Authenticate: a.Accounts.Authenticate, Seen: a.Accounts.Seen, Registerer: reg})
 	s.Add(slices.Concat(a.versionsRoutes(), a.wellknownRoutes(), a.capabilitiesRoutes(), a.registerRoutes(), a.loginRoutes(), a.logoutRoutes(),
-		a.accountRoutes(), a.moderationRoutes(), a.voipRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes())...)
+		a.accountRoutes(), a.moderationRoutes(), a.voipRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes(), a.appserviceRoutes())...)
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return &accountServer{t, a, srv.URL}

@@ -22,7 +22,7 @@ func (a *API) aliasesRoutes() []rest.Route {
 }
 
 func (a *API) resolveAlias(r *rest.Request) (any, error) {
-	roomID, err := a.Rooms.ResolveAlias(r.Context(), id.RoomAlias(r.Param("roomAlias")))
+	roomID, err := a.Rooms.FindAlias(r.Context(), id.RoomAlias(r.Param("roomAlias")))
 	if err != nil {
 		return nil, err
 	}

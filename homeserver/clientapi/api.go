@@ -12,6 +12,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/appservice"
 	"github.com/myelin-health/myelin/homeserver/delayed"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
@@ -30,6 +31,7 @@ type API struct {
 	Rooms    *room.Rooms
 	Feed     *feed.Feed
 	Delayed  *delayed.Events
+	Services *appservice.Services
 
 	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
 	// are no longer of interest. It is the feed's.
@@ -63,6 +65,7 @@ func (a *API) Routes() []rest.Route {
 		a.filtersRoutes(),
 		a.userDirectoryRoutes(),
 		a.absentRoutes(),
+		a.appserviceRoutes(),
 		a.voipRoutes(),
 		a.reportsRoutes(),
 		a.mutualRoomsRoutes(),

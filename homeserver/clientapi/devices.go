@@ -63,6 +63,17 @@ func (a *API) renameDevice(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	device := id.DeviceID(r.Param("deviceId"))
+	if r.Who.Service != "" {
+		// Application services make the devices of their people so (MSC4190).
+		name := ""
+		if body.Name != nil {
+			name = *body.Name
+		}
+		made, err := a.Accounts.EnsureDevice(r.Context(), r.Who.User, device, name)
+		if err != nil || made {
+			return rest.Answer{Status: http.StatusCreated}, err
+		}
+	}
 	if body.Name == nil {
 		_, err := a.Accounts.Device(r.Context(), r.Who.User, device)
 		return nil, err

@@ -25,6 +25,7 @@ func (a *API) loginRoutes() []rest.Route {
 func (a *API) loginFlows(*rest.Request) (any, error) {
 	return map[string]any{"flows": []map[string]any{
 		{"type": signin.StagePassword},
+		{"type": signin.StageService},
 		{"type": signin.StageToken, "get_login_token": true},
 	}}, nil
 }
@@ -33,6 +34,9 @@ func (a *API) login(r *rest.Request) (any, error) {
 	var body signin.Login
 	if err := r.JSON(&body); err != nil {
 		return nil, err
+	}
+	if body.Type == signin.StageService {
+		return a.loginFor(r, body)
 	}
 	s, err := a.Signin.Login(r.Context(), body, client(r))
 	if err != nil {

@@ -29,6 +29,9 @@ func (a *API) register(r *rest.Request) (any, error) {
 	if err := r.JSON(&body); err != nil {
 		return nil, err
 	}
+	if body.Type == signin.StageService {
+		return a.registerFor(r, body)
+	}
 	s, err := a.Signin.Register(r.Context(), r.Q("kind"), body, client(r))
 	if err != nil {
 		return nil, err

@@ -32,7 +32,11 @@ func (a *API) sendEvent(r *rest.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := room.Draft{Type: r.Param("eventType"), Sender: r.Who.User, Content: content, Device: r.Who.Device, Txn: r.Param("txnId")}
+	ts, err := toldTime(r)
+	if err != nil {
+		return nil, err
+	}
+	d := room.Draft{Type: r.Param("eventType"), Sender: r.Who.User, Content: content, TS: ts, Device: r.Who.Device, Txn: r.Param("txnId")}
 	if answer, later, err := a.schedule(r, d); later {
 		return answer, err
 	}

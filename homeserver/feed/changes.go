@@ -161,6 +161,7 @@ func (f *Feed) noteChange(pos int64, c Change) {
 // wakeForChange wakes the person and, for a device list, everybody who shares a room.
 func (f *Feed) wakeForChange(c Change) {
 	f.woke("change", f.waiters.wake(c.User))
+	f.stirred()
 	if c.Kind == DeviceList && f.waiters.count() > 0 {
 		f.later(func(ctx context.Context) { f.wakeSharers(ctx, c.User) })
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: metrics are kept but not exported
 
+	// Stirred is told, if set, that there may be something new for application services. It must not block.
+	Stirred func()
 	// Gateway posts JSON to a push gateway; nil: nothing is pushed.
 	Gateway func(ctx context.Context, url string, body []byte) (status int, answer []byte, err error)
 
@@ -66,6 +68,7 @@ type Feed struct {
 	pushEvents *lru.Cache[*room.Event, *push.Event]
 
 	waiters waiters
+	stirred func()
 	pushing *pushing     // nil: off
 	visible atomic.Int64 // everything up to it may be read; moves on under mu
 	serial  atomic.Int64 // counter of what is never stored; see fleeting.go
@@ -145,6 +148,9 @@ func New(o Options) (*Feed, error) {
 	f.waiters.by = make(map[id.UserID][]*waiter)
 	if o.Presence {
 		f.presence = newPresence()
+	}
+	if f.stirred = o.Stirred; f.stirred == nil {
+		f.stirred = func() {}
 	}
 	if o.Gateway != nil {
 		f.pushing = newPushing(f, o.Gateway)

@@ -67,6 +67,7 @@ func (f *Feed) Type(ctx context.Context, user id.UserID, roomID id.RoomID, on bo
 	f.mu.Unlock()
 	if changed {
 		f.woke("typing", f.waiters.wake(r.JoinedLocal()...))
+		f.stirred()
 	}
 	return nil
 }

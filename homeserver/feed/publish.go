@@ -98,6 +98,7 @@ func (f *Feed) wakeForEvent(c room.Committed) {
 	}
 	n := f.waiters.wake(c.Room.JoinedLocal()...)
 	f.pushing.due(c.Room.JoinedLocal()...)
+	f.stirred()
 	for i := range c.Changes {
 		if ch := &c.Changes[i]; ch.Type == "m.room.member" && ch.New.Membership() != room.Join {
 			n += f.waiters.wake(id.UserID(ch.StateKey))

@@ -261,6 +261,7 @@ func (f *Feed) noteReceipt(x receipt) {
 func (f *Feed) wakeForReceipt(x receipt) {
 	f.woke("receipt", f.waiters.wake(x.user))
 	f.pushing.due(x.user)
+	f.stirred()
 	if x.typ == Read && f.waiters.count() > 0 {
 		f.wakeRoomSoon(x.room)
 	}

@@ -182,6 +182,7 @@ func (f *Feed) addMail(tx *db.Tx, mail []sealedMail) {
 			f.advance(m.pos)
 			f.mu.Unlock()
 			f.woke("to_device", f.waiters.wake(m.user))
+			f.stirred()
 		})
 	}
 }

@@ -42,13 +42,22 @@ func (rs *Rooms) ResolveAlias(ctx context.Context, alias id.RoomAlias) (id.RoomI
 	return roomID, nil
 }
 
+// FindAlias is ResolveAlias, and asks others when the alias is not known here.
+func (rs *Rooms) FindAlias(ctx context.Context, alias id.RoomAlias) (id.RoomID, error) {
+	roomID, err := rs.ResolveAlias(ctx, alias)
+	if fault.Is(err, fault.NotFound) && rs.o.FindAlias != nil && rs.o.FindAlias(ctx, alias) {
+		return rs.ResolveAlias(ctx, alias) // whoever found the room gave it its alias
+	}
+	return roomID, err
+}
+
 // Resolve returns the room that an id or an alias names.
 func (rs *Rooms) Resolve(ctx context.Context, roomOrAlias string) (id.RoomID, error) {
 	switch {
 	case strings.HasPrefix(roomOrAlias, "!"):
 		return id.RoomID(roomOrAlias), nil
 	case strings.HasPrefix(roomOrAlias, "#"):
-		return rs.ResolveAlias(ctx, id.RoomAlias(roomOrAlias))
+		return rs.FindAlias(ctx, id.RoomAlias(roomOrAlias))
 	}
 	return "", fault.New(fault.InvalidParam, "Not a room id or alias.")
 }
@@ -57,6 +66,11 @@ func (rs *Rooms) Resolve(ctx context.Context, roomOrAlias string) (id.RoomID, er
 func (rs *Rooms) takeAlias(r *Room, alias string, by id.UserID) func(*db.Tx) error {
 	now := rs.now()
 	return func(tx *db.Tx) error {
+		if rs.o.AliasReserved != nil {
+			if err := rs.o.AliasReserved(id.RoomAlias(alias), by); err != nil {
+				return err
+			}
+		}
 		var n int
 		if err := tx.QueryRow(`select count(*) from room_alias where alias = $1`, alias).Scan(&n); err != nil {
 			return fmt.Errorf("look up alias: %w", err)
@@ -175,6 +189,11 @@ func (rs *Rooms) Aliases(ctx context.Context, user id.UserID, roomID id.RoomID) 
 	if r.Membership(user) != Join && r.Visibility() != worldReadable {
 		return nil, errNotJoined
 	}
+	return rs.AliasesOf(ctx, r)
+}
+
+// AliasesOf lists the aliases of a room.
+func (rs *Rooms) AliasesOf(ctx context.Context, r *Room) ([]string, error) {
 	rows, err := rs.db.Query(ctx, `select alias from room_alias where room = $1 order by alias`, r.nid)
 	if err != nil {
 		return nil, fmt.Errorf("list aliases: %w", err)

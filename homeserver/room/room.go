@@ -120,7 +120,11 @@ type Options struct {
 	// Profile returns the display name and the avatar that a user's member events carry.
 	Profile func(ctx context.Context, user id.UserID) (name, avatar string, err error)
 	// Exists tells whether a local account exists; nil means that all do.
-	Exists func(ctx context.Context, user id.UserID) (bool, error)
+	// FindAlias asks others for a room whose alias is not known; true: it is known now. Nil: nobody is asked.
+	FindAlias func(ctx context.Context, alias id.RoomAlias) bool
+	// AliasReserved returns a fault when somebody may not take an alias; nil: anybody may.
+	AliasReserved func(alias id.RoomAlias, by id.UserID) error
+	Exists        func(ctx context.Context, user id.UserID) (bool, error)
 
 	// Invitable returns a fault when a local person does not want to be invited by somebody; nil means that all do.
 	Invitable func(ctx context.Context, sender, target id.UserID) error

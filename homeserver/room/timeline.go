@@ -207,38 +207,9 @@ func (rs *Rooms) eventsAt(ctx context.Context, r *Room, places map[Key]id.EventI
 // Since returns the timeline events of all rooms with after < position <= upTo, in order, and brings the
 // rooms that are in memory up to date with them. The feed calls it for what other processes wrote.
 func (rs *Rooms) Since(ctx context.Context, after, upTo int64) ([]Committed, error) {
-	rows, err := rs.db.Query(ctx, `select `+eventColumns+`, r.room_id, r.version from event e join room r on r.nid = e.room
-		where e.pos > $1 and e.pos <= $2 and e.kind = 0 order by e.pos`, after, upTo)
+	byRoom, order, _, err := rs.across(ctx, `order by e.pos`, after, upTo)
 	if err != nil {
-		return nil, fmt.Errorf("read new events: %w", err)
-	}
-	defer rows.Close()
-	byRoom := make(map[id.RoomID][]found)
-	var order []found
-	for rows.Next() {
-		// The columns are read twice: the room tells how to open the event.
-		var p place
-		var skip [9]any
-		for i := range skip {
-			skip[i] = new(any)
-		}
-		if err := rows.Scan(append(skip[:], (*string)(&p.room), (*string)(&p.version))...); err != nil {
-			return nil, fmt.Errorf("read new events: %w", err)
-		}
-		f, err := rs.scanEvent(ctx, rows, &p, new(string), new(string))
-		if fault.Is(err, fault.NotFound) || errors.Is(err, seal.ErrCorrupt) {
-			// Nobody will ever read it, so it must not keep everything behind it from being told.
-			rs.log.Error("event of another process cannot be read", "error", err)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		byRoom[p.room] = append(byRoom[p.room], f)
-		order = append(order, f)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read new events: %w", err)
+		return nil, err
 	}
 	news := make(map[id.EventID]*Committed, len(order))
 	for roomID, l := range byRoom {
@@ -253,6 +224,82 @@ func (rs *Rooms) Since(ctx context.Context, after, upTo int64) ([]Committed, err
 		}
 	}
 	return out, nil
+}
+
+// across reads the timeline events of all rooms with after < position <= upTo, by room and in the order of
+// the query's end. read counts also what cannot be opened.
+func (rs *Rooms) across(ctx context.Context, end string, args ...any) (byRoom map[id.RoomID][]found, order []found, read int, err error) {
+	rows, err := rs.db.Query(ctx, `select `+eventColumns+`, r.room_id, r.version from event e join room r on r.nid = e.room
+		where e.pos > $1 and e.pos <= $2 and e.kind = 0 `+end, args...)
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("read new events: %w", err)
+	}
+	defer rows.Close()
+	byRoom = make(map[id.RoomID][]found)
+	for ; rows.Next(); read++ {
+		// The columns are read twice: the room tells how to open the event.
+		var p place
+		var skip [9]any
+		for i := range skip {
+			skip[i] = new(any)
+		}
+		if err := rows.Scan(append(skip[:], (*string)(&p.room), (*string)(&p.version))...); err != nil {
+			return nil, nil, 0, fmt.Errorf("read new events: %w", err)
+		}
+		f, err := rs.scanEvent(ctx, rows, &p, new(string), new(string))
+		if fault.Is(err, fault.NotFound) || errors.Is(err, seal.ErrCorrupt) {
+			// Nobody will ever read it, so it must not keep everything behind it from being told.
+			rs.log.Error("event of another process cannot be read", "error", err)
+			continue
+		}
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		byRoom[p.room] = append(byRoom[p.room], f)
+		order = append(order, f)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, nil, 0, fmt.Errorf("read new events: %w", err)
+	}
+	return byRoom, order, read, nil
+}
+
+// Window returns the timeline events of all rooms with after < position <= upTo, in order and at most limit
+// of them, and the position up to which there are no others. Events of erased rooms are left out.
+func (rs *Rooms) Window(ctx context.Context, after, upTo int64, limit int) ([]*Event, int64, error) {
+	byRoom, order, read, err := rs.across(ctx, `order by e.pos limit $3`, after, upTo, limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	if read == limit {
+		if upTo = after + 1; len(order) > 0 {
+			upTo = order[len(order)-1].Pos
+		}
+	}
+	whole := make(map[id.EventID]*Event, len(order))
+	for roomID, l := range byRoom {
+		r, err := rs.Get(ctx, roomID)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		events, err := rs.complete(ctx, r, l)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, e := range events {
+			whole[e.ID] = e
+		}
+	}
+	out := make([]*Event, 0, len(order))
+	for _, f := range order {
+		if e := whole[f.ID]; e != nil {
+			out = append(out, e)
+		}
+	}
+	return out, upTo, nil
 }
 
 // catchUp applies events of one room that another process wrote.

@@ -51,6 +51,11 @@ func (s *Signin) free(ctx context.Context, username string) (id.UserID, error) {
 		return "", err
 	}
 	user := s.accounts.UserID(local)
+	if s.o.Reserved != nil {
+		if err := s.o.Reserved(user); err != nil {
+			return "", err
+		}
+	}
 	taken, err := s.accounts.Taken(ctx, user)
 	if err != nil {
 		return "", err
@@ -69,7 +74,7 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 		return s.registerGuest(ctx, n, c)
 	case kind != "" && kind != "user":
 		return account.Session{}, fault.New(fault.InvalidParam, "There is no such kind of account.")
-	case n.Type == "m.login.application_service":
+	case n.Type == StageService:
 		return account.Session{}, fault.New(fault.Forbidden, "This token belongs to no application service.")
 	case s.o.Registration != Open:
 		return account.Session{}, closed()
@@ -138,6 +143,31 @@ func (s *Signin) promote(ctx context.Context, user id.UserID, n NewAccount, c Cl
 	return s.accounts.SignIn(ctx, account.SignIn{User: user, Device: n.DeviceID, DeviceName: n.DeviceName, Refresh: n.Refresh,
 		Method: "registration", Addr: c.Addr, Agent: c.Agent})
 }
+
+// RegisterFor makes an account that an application service asked for and may have. It has no password.
+func (s *Signin) RegisterFor(ctx context.Context, user id.UserID, n NewAccount, c Client) (account.Session, error) {
+	taken, err := s.accounts.Taken(ctx, user)
+	if err != nil {
+		return account.Session{}, err
+	}
+	if taken {
+		return account.Session{}, fault.New(fault.UserInUse, "This user name is taken.")
+	}
+	u := account.NewUser{User: user, Audited: account.AuditDetail{"way": "application_service", "address": c.Addr, "agent": c.Agent}}
+	if !n.Inhibit {
+		u.SignIn = &account.SignIn{Device: n.DeviceID, DeviceName: n.DeviceName, Refresh: n.Refresh, Method: "registration", Addr: c.Addr, Agent: c.Agent}
+	}
+	return s.accounts.Create(ctx, u)
+}
+
+// LoginFor signs in a person of an application service, who exists.
+func (s *Signin) LoginFor(ctx context.Context, user id.UserID, l Login, c Client) (account.Session, error) {
+	return s.accounts.SignIn(ctx, account.SignIn{User: user, Device: l.DeviceID, DeviceName: l.DeviceName, Refresh: l.Refresh,
+		Method: "application_service", Addr: c.Addr, Agent: c.Agent})
+}
+
+// Identify turns what a client calls a person into a user id; empty if it called nobody.
+func (s *Signin) Identify(l Login) (id.UserID, error) { return s.identify(l.Identifier, l.User) }
 
 // newName is the user id of a wished name, or one that is made up.
 func (s *Signin) newName(ctx context.Context, username string) (id.UserID, error) {

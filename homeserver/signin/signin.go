@@ -34,7 +34,8 @@ const (
 const (
 	StagePassword = "m.login.password"
 	StageDummy    = "m.login.dummy"
-	StageToken    = "m.login.token" // sign-in only
+	StageToken    = "m.login.token"               // sign-in only
+	StageService  = "m.login.application_service" // registration and sign-in
 )
 
 // Options configures Signin. Accounts, Seal and Audit are needed.
@@ -54,6 +55,8 @@ type Options struct {
 	Cost Cost
 	// MinPassword is the least number of characters of a password that people choose; 0 is 8.
 	MinPassword int
+	// Reserved returns a fault for names that belong to application services; nil: none do.
+	Reserved func(user id.UserID) error
 	// RateLimits limits failed attempts per account and address.
 	RateLimits bool
 }
