@@ -1,4 +1,4 @@
-import { ClientEvent, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent, type SyncStateData } from "matrix-js-sdk";
+import { ClientEvent, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent, type Room, type SyncStateData } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { UploadHooks } from "../store/Outbox.ts";
@@ -7,14 +7,16 @@ import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../
 import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
 import { ClientSettings } from "./ClientSettings.ts";
+import { compose, expiring, relation, type Composed } from "./compose.ts";
+import { expiryAfter } from "./expiry.ts";
 import { Media } from "./media.ts";
+import { RoomMessages } from "./messages.ts";
 import { mediaContent } from "./outgoing.ts";
 import { prepare } from "./prepare.ts";
 import { followPeople, forgetPresence, ownPresence, type PeopleStores } from "./presence.ts";
 import { refusing, toRefusal } from "./refusal.ts";
 import { RoomFeed } from "./rooms.ts";
 import { roomName } from "./summary.ts";
-import { TimelineFeed } from "./timeline.ts";
 import { SealedStore } from "./syncstore.ts";
 import { TrustKeeper, type TrustStores } from "./trust.ts";
 import type { Vault } from "./vault.ts";
@@ -51,14 +53,13 @@ export class Connection implements Homeserver {
   readonly rooms: ClientRooms;
   readonly settings: ClientSettings;
   readonly trust: TrustKeeper;
+  readonly messages: RoomMessages;
   readonly #store: SealedStore;
   readonly #client: MatrixClient;
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
   readonly #media: Media;
-  readonly #timelines = new Map<RoomId, TimelineFeed>();
   readonly #typingSince = new Map<RoomId, number>();
-  readonly #markedRead = new Map<RoomId, string>();
   #ready = false;
   #established = false;
 
@@ -75,7 +76,7 @@ export class Connection implements Homeserver {
       store: this.#store,
       cryptoCallbacks: this.trust.callbacks,
       verificationMethods: [method],
-      timelineSupport: false,
+      timelineSupport: true,
       disableVoip: true,
       roomNameGenerator: roomName,
       localTimeoutMs: 60_000,
@@ -85,6 +86,12 @@ export class Connection implements Homeserver {
     this.rooms = new ClientRooms(this.#client, upload);
     this.settings = new ClientSettings(this.#client, upload, (name) => {
       events.onName(name);
+    });
+    this.messages = new RoomMessages(this.#client, {
+      onGap: (room) => {
+        this.#events.onGap(room);
+      },
+      onRead: (room) => this.rooms.unmarkUnread(room),
     });
   }
 
@@ -109,7 +116,7 @@ export class Connection implements Homeserver {
     client.on(RoomEvent.LocalEchoUpdated, own);
     globalThis.addEventListener("online", this.#networkChanged);
     globalThis.addEventListener("offline", this.#networkChanged);
-    await client.startClient({ initialSyncLimit: 30, lazyLoadMembers: true, pendingEventOrdering: PendingEventOrdering.Detached });
+    await client.startClient({ initialSyncLimit: 30, lazyLoadMembers: true, threadSupport: true, pendingEventOrdering: PendingEventOrdering.Detached });
     await client.setSyncPresence(ownPresence());
   }
 
@@ -118,6 +125,7 @@ export class Connection implements Homeserver {
     globalThis.removeEventListener("online", this.#networkChanged);
     globalThis.removeEventListener("offline", this.#networkChanged);
     this.#media.forget();
+    this.messages.stop();
     this.#client.stopClient();
     await this.flush();
     if (!forget) return;
@@ -149,7 +157,8 @@ export class Connection implements Homeserver {
     try {
       const before = room.getEventForTxnId(entry.txn);
       if (before !== undefined) return (await this.#client.resendEvent(before, room)).event_id;
-      const sent = await this.#client.sendEvent(entry.room, null, "m.room.message" as never, contentOf(entry) as never, entry.txn);
+      const { type, content } = composed(entry, room);
+      const sent = await this.#client.sendEvent(entry.room, entry.content.thread ?? null, type as never, content as never, entry.txn);
       return sent.event_id;
     } catch (fault) {
       const refusal = toRefusal(fault);
@@ -172,7 +181,7 @@ export class Connection implements Homeserver {
   // What the screens ask for.
 
   timeline(room: RoomId): Readable<Timeline> | undefined {
-    return this.#feed(room)?.store;
+    return this.messages.timeline(room);
   }
 
   media(source: MediaSource): Readable<MediaState> {
@@ -191,25 +200,6 @@ export class Connection implements Homeserver {
     return this.#media.limit();
   }
 
-  async loadOlder(room: RoomId): Promise<void> {
-    await this.#feed(room)?.loadOlder();
-  }
-
-  markRead(room: RoomId, item: string): Promise<void> {
-    return refusing(async () => {
-      await this.rooms.unmarkUnread(room);
-      const event = this.#client.getRoom(room)?.findEventById(item);
-      if (event === undefined || this.#markedRead.get(room) === item) return;
-      this.#markedRead.set(room, item);
-      try {
-        await this.#client.setRoomReadMarkers(room, item, event);
-      } catch (fault) {
-        this.#markedRead.delete(room);
-        throw fault;
-      }
-    });
-  }
-
   typing(room: RoomId, now: boolean): void {
     const since = this.#typingSince.get(room);
     if (now ? since !== undefined && Date.now() - since < typingEvery : since === undefined) return;
@@ -223,18 +213,6 @@ export class Connection implements Homeserver {
   retry(): void {
     this.#client.retryImmediately();
     this.#events.onBack();
-  }
-
-  #feed(id: RoomId): TimelineFeed | undefined {
-    const known = this.#timelines.get(id);
-    if (known !== undefined) return known;
-    const room = this.#client.getRoom(id);
-    if (room?.getMyMembership() !== "join") return undefined;
-    const feed = new TimelineFeed(this.#client, room, () => {
-      this.#events.onGap(id);
-    });
-    this.#timelines.set(id, feed);
-    return feed;
   }
 
   #syncChanged(state: SyncState, data: SyncStateData | undefined, password: string | undefined): void {
@@ -299,8 +277,14 @@ export class Connection implements Homeserver {
   }
 }
 
-function contentOf({ content, uploaded }: OutboxEntry): Record<string, unknown> {
-  if (content.kind === "text") return { msgtype: "m.text", body: content.text, "m.mentions": {} };
+function composed({ content, uploaded }: OutboxEntry, room: Room): Composed {
+  if (content.kind !== "media") return compose(content, expiryOf(room));
   if (uploaded === undefined) throw new Refusal("other", "the files are not on the server");
-  return mediaContent(content, uploaded);
+  return { type: "m.room.message", content: { ...mediaContent(content, uploaded), ...relation(content), ...expiring(expiryOf(room)) } };
+}
+
+/** When a message that is sent now vanishes from its room. */
+function expiryOf(room: Room): number | undefined {
+  const after = expiryAfter(room);
+  return after === undefined ? undefined : Date.now() + after;
 }

@@ -1,15 +1,14 @@
-import type { Drafts } from "../store/Drafts.ts";
-import type { RoomId } from "../store/model.ts";
+import type { Draft, DraftKey, Drafts } from "../store/Drafts.ts";
 import type { Vault } from "./vault.ts";
 
 const pause = 500;
 
-/** Keeps the words of drafts in the vault, so that neither a reload nor a lock loses them. */
+/** Keeps drafts in the vault, so that neither a reload nor a lock loses them. */
 export class KeptDrafts {
   readonly #drafts: Drafts;
   #vault: Vault | undefined;
   /** What the vault holds. */
-  #kept = new Map<RoomId, string>();
+  #kept = new Map<DraftKey, Draft>();
   #end: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -23,10 +22,7 @@ export class KeptDrafts {
     this.close();
     this.#vault = vault;
     this.#kept = await read(vault);
-    for (const [room, text] of this.#kept) {
-      const now = this.#drafts.get(room);
-      if (now.text === "") this.#drafts.keep(room, { ...now, text });
-    }
+    for (const [key, draft] of this.#kept) if (this.#drafts.get(key).text === "") this.#drafts.keep(key, draft);
     this.#end = this.#drafts.subscribe(() => {
       this.#timer ??= setTimeout(() => {
         this.flush().catch(() => undefined); // the next key writes again
@@ -40,17 +36,17 @@ export class KeptDrafts {
     this.#timer = undefined;
     const vault = this.#vault;
     if (vault === undefined) return Promise.resolve();
-    const now = new Map([...this.#drafts.snapshot].map(([room, { text }]) => [room, text] as const).filter(([, text]) => text !== ""));
+    const now = new Map(this.#drafts.snapshot);
     const before = this.#kept;
-    const changed = [...new Set([...now.keys(), ...before.keys()])].filter((room) => now.get(room) !== before.get(room));
+    const changed = [...new Set([...now.keys(), ...before.keys()])].filter((key) => now.get(key) !== before.get(key));
     if (changed.length === 0) return this.#writing;
     this.#kept = now;
     const write = this.#writing.then(async () => {
       const all = await read(vault);
-      for (const room of changed) {
-        const text = now.get(room);
-        if (text === undefined) all.delete(room);
-        else all.set(room, text);
+      for (const key of changed) {
+        const draft = now.get(key);
+        if (draft === undefined) all.delete(key);
+        else all.set(key, draft);
       }
       await vault.write("drafts", [...all]);
     });
@@ -66,6 +62,6 @@ export class KeptDrafts {
   }
 }
 
-async function read(vault: Vault): Promise<Map<RoomId, string>> {
-  return new Map(((await vault.read("drafts")) as [RoomId, string][] | undefined) ?? []);
+async function read(vault: Vault): Promise<Map<DraftKey, Draft>> {
+  return new Map(((await vault.read("drafts")) as [DraftKey, Draft][] | undefined) ?? []);
 }

@@ -1,6 +1,7 @@
-import { EventType, MsgType, RelationType, type MatrixEvent, type Room } from "matrix-js-sdk";
+import { EventType, M_POLL_KIND_DISCLOSED, M_POLL_START, MsgType, RelationType, type MatrixEvent, type Room } from "matrix-js-sdk";
 import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
 
+import type { Place, Poll } from "../store/conversation.ts";
 import type { EncryptedFile, MediaBody, MediaKind, MediaSource } from "../store/media.ts";
 import type { MessageBody, Note, Person, TimelineItem } from "../store/model.ts";
 import { localPart } from "./wire.ts";
@@ -24,19 +25,47 @@ export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem
   const body = bodyOf(event);
   if (body === undefined) return undefined;
   const edited = event.replacingEvent() !== null;
-  return { kind: "message", id, at, sender: personIn(room, sender), own: sender === me, edited, body, txn: event.getUnsigned().transaction_id };
+  const content: Content = event.getContent();
+  const expires = number(event.getOriginalContent()[expiresAt]); // an edit does not put it off
+  return {
+    kind: "message",
+    id,
+    at,
+    sender: personIn(room, sender),
+    own: sender === me,
+    edited,
+    body,
+    txn: event.getUnsigned().transaction_id,
+    ...(mentions(content, me) && sender !== me ? { mentioned: true } : {}),
+    ...(expires === undefined ? {} : { expires }),
+  };
 }
 
 export function bodyOf(event: MatrixEvent): MessageBody | undefined {
   if (event.isRelation(RelationType.Replace)) return undefined;
   if (event.isRedacted()) {
     const type = event.getType();
-    return type === "m.room.message" || type === "m.room.encrypted" ? { kind: "removed" } : undefined;
+    return type === "m.room.message" || type === "m.room.encrypted" || M_POLL_START.matches(type) ? { kind: "removed" } : undefined;
   }
+  const vanishes = number(event.getOriginalContent()[expiresAt]);
+  if (vanishes !== undefined && vanishes <= Date.now()) return undefined;
   if (event.isDecryptionFailure()) return { kind: "waiting", reason: waitingReason(event.decryptionFailureReason) };
   if (event.isBeingDecrypted() || event.getType() === "m.room.encrypted") return undefined; // known in a moment
+  if (M_POLL_START.matches(event.getType())) return { kind: "poll", poll: unasked(event.getContent()) };
   if (event.getType() !== "m.room.message") return undefined;
   return messageBody(event.getContent());
+}
+
+/** The part of a poll's content that says what is asked; three spellings of it are about. */
+export function pollStart(content: Content): Content {
+  return record(content["m.poll"] ?? content[M_POLL_START.altName] ?? content[M_POLL_START.name]);
+}
+
+/** A poll before its votes are known. */
+function unasked(content: Content): Poll {
+  const start = pollStart(content);
+  const open = M_POLL_KIND_DISCLOSED.matches(string(start["kind"]) ?? "");
+  return { question: textOf(record(start["question"])), answers: [], open, most: 1, ended: false, voters: 0 };
 }
 
 function waitingReason(code: DecryptionFailureCode | null): Extract<MessageBody, { kind: "waiting" }>["reason"] {
@@ -54,6 +83,11 @@ function waitingReason(code: DecryptionFailureCode | null): Extract<MessageBody,
   }
 }
 
+/** Room state: how long messages stay, `{"after": milliseconds}`. */
+export const expiryType = "org.myelin.expiry";
+/** In a message's encrypted content: when it vanishes, in milliseconds since 1970. */
+export const expiresAt = "org.myelin.expires_at";
+
 type Content = Readonly<Record<string, unknown>>;
 
 /** Reads a message written by any client: every field may be missing or of another type. */
@@ -61,7 +95,18 @@ export function messageBody(content: Content): MessageBody {
   const kind = mediaKind(content);
   const source = mediaSource(content);
   if (kind !== undefined && source !== undefined) return mediaBody(kind, source, content);
-  return { kind: "text", text: string(content["body"]) ?? "" };
+  const text = string(content["body"]) ?? "";
+  if (content["msgtype"] === MsgType.Location) {
+    const place = placeOf(string(content["geo_uri"]) ?? "");
+    if (place !== undefined) return { kind: "place", place, name: string(record(content["org.matrix.msc3488.location"])["description"]) ?? "" };
+  }
+  const reply = record(record(content["m.relates_to"])["m.in_reply_to"])["event_id"] !== undefined;
+  return {
+    kind: "text",
+    text: reply ? withoutFallback(text) : text,
+    ...(content["format"] === "org.matrix.custom.html" && typeof content["formatted_body"] === "string" ? { html: content["formatted_body"] } : {}),
+    ...(content["msgtype"] === MsgType.Emote ? { emote: true } : {}),
+  };
 }
 
 function mediaKind(content: Content): MediaKind | undefined {
@@ -101,6 +146,32 @@ function mediaBody(kind: MediaKind, source: MediaSource, content: Content): Medi
   };
 }
 
+/** Older clients begin an answer with the lines that it answers. */
+function withoutFallback(text: string): string {
+  if (!text.startsWith("> <")) return text;
+  const lines = text.split("\n");
+  const end = lines.findIndex((line) => !line.startsWith(">"));
+  return end === -1 ? text : lines.slice(lines[end] === "" ? end + 1 : end).join("\n");
+}
+
+/** RFC 5870: "geo:52.5186,13.3761;u=35". */
+function placeOf(uri: string): Place | undefined {
+  const [, latitude = NaN, longitude = NaN] = (/^geo:(-?[\d.]+),(-?[\d.]+)/.exec(uri) ?? []).map(Number);
+  return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 ? { latitude, longitude } : undefined;
+}
+
+/** The text of something that may be said in several ways. */
+export function textOf(content: Content): string {
+  const modern = list(content["m.text"]).map((one) => string(record(one)["body"]));
+  return string(content["org.matrix.msc1767.text"]) ?? modern.find((one) => one !== undefined) ?? string(content["body"]) ?? "";
+}
+
+/** Is somebody meant by name? A message says so by itself. */
+export function mentions(content: Content, me: string): boolean {
+  const named = record(content["m.mentions"]);
+  return list(named["user_ids"]).includes(me) || named["room"] === true;
+}
+
 function mediaSource(content: Content): MediaSource | undefined {
   const info = record(content["info"]);
   const file = encryptedFile(content["file"]);
@@ -131,6 +202,16 @@ function noteOf(event: MatrixEvent, room: Room): Note | undefined {
       return { kind: "encrypted", who };
     case EventType.RoomName:
       return { kind: "named", who, name: string(content["name"]) ?? "" };
+    case EventType.RoomTopic:
+      return { kind: "topic", who };
+    case EventType.RoomAvatar:
+      return { kind: "picture", who };
+    case EventType.RoomPowerLevels:
+      return Object.keys(event.getPrevContent()).length === 0 ? undefined : { kind: "powers", who };
+    case EventType.RoomPinnedEvents:
+      return { kind: "pinned", who };
+    case expiryType:
+      return { kind: "expiry", who, after: number(content["after"]) };
     case EventType.RoomMember:
       return membershipNote(event, room, who);
     default:
@@ -153,14 +234,18 @@ function membershipNote(event: MatrixEvent, room: Room, who: Person): Note | und
   return { kind: before === "invite" ? "declined" : "left", who };
 }
 
-function string(value: unknown): string | undefined {
+export function string(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function number(value: unknown): number | undefined {
+export function number(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
 }
 
-function record(value: unknown): Content {
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function record(value: unknown): Content {
   return typeof value === "object" && value !== null ? (value as Content) : {};
 }

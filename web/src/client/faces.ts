@@ -1,10 +1,12 @@
 import type { Homeserver } from "../store/Homeserver.ts";
+import type { Messages } from "../store/Messages.ts";
 import { permissions, type Permission, type RoomDetails, type Rooms } from "../store/Rooms.ts";
 import type { Safety } from "../store/Safety.ts";
 import type { Settings } from "../store/Settings.ts";
 import type { Store } from "../store/Store.ts";
 import type { RoomId, Timeline } from "../store/model.ts";
 import { Face } from "./face.ts";
+import { whereHere } from "./here.ts";
 import type { Tabs } from "./tabs.ts";
 
 /** What lives in the tab that holds the session. */
@@ -28,20 +30,27 @@ export class Faces {
   readonly safety: Safety;
   readonly #homeserver: Face<Homeserver>;
   readonly #rooms: Face<Rooms>;
+  readonly #messages: Face<Messages>;
   readonly #settings: Face<Settings>;
   readonly #safety: Face<Safety>;
 
   constructor(known: Known) {
     this.#rooms = new Face<Rooms>("rooms", { details: (room) => (known.has(room) ? noDetails(room) : undefined) }, {}, {});
+    this.#messages = new Face<Messages>(
+      "messages",
+      { thread: (room) => (known.has(room) ? noTimeline(room) : undefined), scheduled: () => ({ able: false, messages: [] }), savedReplies: () => [] },
+      { enter: true, follow: true, toNewest: true },
+      { here: whereHere },
+    );
     this.#settings = new Face<Settings>("settings", {}, {}, {});
     this.#homeserver = new Face<Homeserver>(
       "homeserver",
       {
-        timeline: (room) => (known.has(room) ? { room, items: [], marks: [], typing: [], others: [], history: "loading" } : undefined),
+        timeline: (room) => (known.has(room) ? noTimeline(room) : undefined),
         media: () => ({ state: "loading" }),
       },
       { typing: true, retry: true, retryMedia: true },
-      { rooms: this.#rooms.outside, settings: this.#settings.outside, prepare: async (file, wish) => (await import("./prepare.ts")).prepare(file, wish) },
+      { rooms: this.#rooms.outside, messages: this.#messages.outside, settings: this.#settings.outside, prepare: async (file, wish) => (await import("./prepare.ts")).prepare(file, wish) },
       (method, [room], store) => {
         if (method === "timeline") known.onTimeline(String(room), store as Store<Timeline>);
       },
@@ -53,7 +62,7 @@ export class Faces {
 
   /** What other tabs may call. */
   get targets(): Readonly<Record<string, object>> {
-    return { homeserver: this.homeserver, rooms: this.homeserver.rooms, settings: this.homeserver.settings, safety: this.safety };
+    return { homeserver: this.homeserver, rooms: this.homeserver.rooms, messages: this.homeserver.messages, settings: this.homeserver.settings, safety: this.safety };
   }
 
   switch(to: { readonly here: Live } | { readonly tabs: Tabs } | undefined): void {
@@ -61,6 +70,7 @@ export class Faces {
       to !== undefined && "here" in to ? { here: pick(to.here) } : to;
     this.#homeserver.switch(at(({ homeserver }) => homeserver));
     this.#rooms.switch(at(({ homeserver }) => homeserver.rooms));
+    this.#messages.switch(at(({ homeserver }) => homeserver.messages));
     this.#settings.switch(at(({ homeserver }) => homeserver.settings));
     this.#safety.switch(at(({ safety }) => safety));
   }
@@ -69,7 +79,14 @@ export class Faces {
   lookAgain(): void {
     this.#homeserver.lookAgain();
     this.#rooms.lookAgain();
+    this.#messages.lookAgain();
   }
+}
+
+/** What is shown of a conversation until it is there. */
+function noTimeline(room: RoomId): Timeline {
+  const nothing = { items: [], marks: [], typing: [], others: [], pinned: [], behind: 0, unread: undefined, expiry: undefined };
+  return { room, ...nothing, history: "loading", newer: "live", powers: { pin: false, remove: false, expiry: false, mentionRoom: false } };
 }
 
 /** What is shown of a room's settings until they are there: nothing may be changed. */

@@ -112,7 +112,7 @@ describe("RoomViewModel", () => {
     heard.mockClear();
     app.timelines.get("!r")?.set(timelineOf("!r", { typing: [ben] }));
     expect(heard).toHaveBeenCalled();
-    expect(model.snapshot.typing).toEqual([ben]);
+    expect(model.desk.timeline.snapshot.typing).toEqual([ben]);
     app.rooms.set([{ ...room, membership: "invited" }]);
     expect(model.snapshot.state).toBe("invited");
   });
@@ -123,12 +123,12 @@ describe("RoomViewModel", () => {
     app.rooms.set([room]);
     app.timelines.set("!r", new Store(timelineOf("!r")));
     const model = new RoomViewModel(app, "!r");
-    model.composer.type("hello");
-    await model.composer.send();
+    model.desk.composer.type("hello");
+    await model.desk.composer.send();
     await vi.advanceTimersByTimeAsync(0);
-    expect(model.snapshot.rows.at(-1)).toMatchObject({ status: { kind: "failed", txn: "txn1" } });
-    await model.discard("txn1");
-    expect(model.snapshot.rows).toEqual([]);
+    expect(model.desk.timeline.snapshot.rows.at(-1)).toMatchObject({ status: { kind: "failed", txn: "txn1" } });
+    await model.desk.timeline.discard("txn1");
+    expect(model.desk.timeline.snapshot.rows).toEqual([]);
   });
 });
 

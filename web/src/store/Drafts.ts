@@ -1,30 +1,42 @@
 import { Store, type Readable } from "./Store.ts";
-import type { RoomId } from "./model.ts";
+import type { Person, RoomId } from "./model.ts";
 
 export interface Draft {
   readonly text: string;
+  /** The message that it answers. */
+  readonly reply?: string;
+  /** The message that it is the new text of, and what had been written before that began. */
+  readonly edit?: { readonly item: string; readonly before: string };
+  /** Who has been chosen by name. */
+  readonly people?: readonly Person[];
 }
 
 export const noDraft: Draft = { text: "" };
 
-/** What somebody has begun to write, by room, as long as the page lives. */
-export class Drafts implements Readable<ReadonlyMap<RoomId, Draft>> {
-  readonly #drafts = new Store<ReadonlyMap<RoomId, Draft>>(new Map());
+/** The draft of a room, or of one of its threads. */
+export type DraftKey = RoomId;
 
-  get snapshot(): ReadonlyMap<RoomId, Draft> {
+export function draftKey(room: RoomId, thread: string | undefined): DraftKey {
+  return thread === undefined ? room : `${room} ${thread}`;
+}
+
+/** What somebody has begun to write, by room and thread, as long as the page lives. */
+export class Drafts implements Readable<ReadonlyMap<DraftKey, Draft>> {
+  readonly #drafts = new Store<ReadonlyMap<DraftKey, Draft>>(new Map());
+  get snapshot(): ReadonlyMap<DraftKey, Draft> {
     return this.#drafts.snapshot;
   }
 
   readonly subscribe = (listener: () => void): (() => void) => this.#drafts.subscribe(listener);
 
-  get(room: RoomId): Draft {
-    return this.snapshot.get(room) ?? noDraft;
+  get(key: DraftKey): Draft {
+    return this.snapshot.get(key) ?? noDraft;
   }
 
-  keep(room: RoomId, draft: Draft): void {
+  keep(key: DraftKey, draft: Draft): void {
     const drafts = new Map(this.snapshot);
-    if (draft.text === "") drafts.delete(room);
-    else drafts.set(room, draft);
+    if (draft.text === "" && draft.reply === undefined && draft.edit === undefined) drafts.delete(key);
+    else drafts.set(key, draft);
     this.#drafts.set(drafts);
   }
 }

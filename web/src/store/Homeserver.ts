@@ -1,3 +1,4 @@
+import type { Messages } from "./Messages.ts";
 import type { Readable } from "./Store.ts";
 import type { Rooms } from "./Rooms.ts";
 import type { Settings } from "./Settings.ts";
@@ -8,6 +9,7 @@ import type { RoomId, Timeline } from "./model.ts";
 export interface Homeserver {
   readonly rooms: Rooms;
   readonly settings: Settings;
+  readonly messages: Messages;
   /** A room's timeline, kept up to date; undefined while the room is not known. */
   timeline(room: RoomId): Readable<Timeline> | undefined;
   /** A file, fetched and opened while somebody listens. */
@@ -18,10 +20,6 @@ export interface Homeserver {
   prepare(file: File, wish: Wish): Promise<OutgoingMedia>;
   /** The largest file the server takes, in bytes; undefined as long as it has not said. */
   uploadLimit(): Promise<number | undefined>;
-  /** Loads older messages of a room into its timeline. */
-  loadOlder(room: RoomId): Promise<void>;
-  /** Says that everything up to this item has been seen. */
-  markRead(room: RoomId, item: string): Promise<void>;
   typing(room: RoomId, now: boolean): void;
   /** Tries the server again at once instead of after the pause. */
   retry(): void;

@@ -12,7 +12,7 @@ class Server {
   #answers: { yes: (event: string) => void; no: (fault: unknown) => void }[] = [];
 
   readonly deliver = (entry: OutboxEntry): Promise<string> => {
-    this.tried.push(entry.content.kind === "text" ? entry.content.text : entry.content.name);
+    this.tried.push(entry.content.kind === "text" ? entry.content.text : entry.content.kind === "media" ? entry.content.name : entry.content.kind);
     return new Promise((yes, no) => this.#answers.push({ yes, no }));
   };
 

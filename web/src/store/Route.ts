@@ -6,6 +6,9 @@ export const panes = ["about", "people", "settings", "permissions", "files", "pi
 
 export type Pane = (typeof panes)[number];
 
+/** What else of a conversation may stand there. */
+export type Side = "threads";
+
 /** What can be set about oneself and the app. */
 export const sections = ["profile", "appearance", "notifications", "devices", "about"] as const;
 
@@ -14,7 +17,8 @@ export type Section = (typeof sections)[number];
 /** Where in the app somebody is. The address bar is the only place that remembers it. */
 export type Place =
   | { readonly at: "inbox" }
-  | { readonly at: "room"; readonly room: RoomId; readonly pane?: Pane }
+  /** `item` is a message to go to, `thread` the first message of a thread that stands beside it. */
+  | { readonly at: "room"; readonly room: RoomId; readonly pane?: Pane; readonly item?: string; readonly thread?: string; readonly side?: Side }
   | { readonly at: "people" }
   /** Rooms that one is not in yet: the published ones, or those of a space. */
   | { readonly at: "rooms"; readonly space?: RoomId }
@@ -32,8 +36,13 @@ export function pathOf(place: Place): string {
   switch (place.at) {
     case "inbox":
       return "/";
-    case "room":
-      return `/room/${encodeURIComponent(place.room)}${place.pane === undefined ? "" : `/${place.pane}`}`;
+    case "room": {
+      const room = `/room/${encodeURIComponent(place.room)}`;
+      if (place.thread !== undefined) return `${room}/thread/${encodeURIComponent(place.thread)}`;
+      if (place.item !== undefined) return `${room}/message/${encodeURIComponent(place.item)}`;
+      const beside = place.pane ?? place.side;
+      return beside === undefined ? room : `${room}/${beside}`;
+    }
     case "people":
       return "/people";
     case "rooms":
@@ -44,7 +53,7 @@ export function pathOf(place: Place): string {
 }
 
 export function placeOf(path: string): Place {
-  const [first = "", second = "", third = ""] = path.split("/").filter((part) => part !== "");
+  const [first = "", second = "", third = "", fourth = ""] = path.split("/").filter((part) => part !== "");
   if (first === "people") return { at: "people" };
   if (first === "me") {
     const section = sections.find((one) => one === second);
@@ -55,6 +64,10 @@ export function placeOf(path: string): Place {
   if (id === undefined) return { at: "inbox" };
   if (first === "rooms") return { at: "rooms", space: id };
   if (first !== "room") return { at: "inbox" };
+  const event = fourth === "" ? undefined : decoded(fourth);
+  if (third === "thread" && event !== undefined) return { at: "room", room: id, thread: event };
+  if (third === "message" && event !== undefined) return { at: "room", room: id, item: event };
+  if (third === "threads") return { at: "room", room: id, side: "threads" };
   const pane = panes.find((one) => one === third);
   return pane === undefined ? { at: "room", room: id } : { at: "room", room: id, pane };
 }

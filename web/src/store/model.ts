@@ -1,3 +1,5 @@
+import type { Place, Poll, Powers, Quote, Reaction, ThreadSummary } from "./conversation.ts";
+
 // What the app knows about, in its own words. Everything here is immutable.
 
 import type { RefusalReason } from "./Homeserver.ts";
@@ -66,7 +68,10 @@ export interface Space {
 }
 
 export type MessageBody =
-  | { readonly kind: "text"; readonly text: string }
+  /** `html` as its writer formatted it: not to be trusted. `emote` says what the sender does. */
+  | { readonly kind: "text"; readonly text: string; readonly html?: string; readonly emote?: boolean }
+  | { readonly kind: "poll"; readonly poll: Poll }
+  | { readonly kind: "place"; readonly place: Place; readonly name: string }
   | MediaBody
   /** `arriving`: the key is on its way. `before`: sent before this device existed. `withheld`: the sender chose not to share it. */
   | { readonly kind: "waiting"; readonly reason: "arriving" | "before" | "withheld" }
@@ -76,7 +81,9 @@ export type MessageBody =
 export type Note =
   | { readonly kind: "created" | "encrypted" | "joined" | "left" | "declined"; readonly who: Person }
   | { readonly kind: "invited" | "removedPerson" | "banned"; readonly who: Person; readonly target: Person }
-  | { readonly kind: "named"; readonly who: Person; readonly name: string };
+  | { readonly kind: "named"; readonly who: Person; readonly name: string }
+  | { readonly kind: "pinned" | "topic" | "picture" | "powers"; readonly who: Person }
+  | { readonly kind: "expiry"; readonly who: Person; readonly after: number | undefined };
 
 export interface MessageItem {
   readonly kind: "message";
@@ -88,6 +95,13 @@ export interface MessageItem {
   readonly body: MessageBody;
   /** The transaction this device sent it with; undefined for everybody else's. */
   readonly txn: string | undefined;
+  readonly reply?: Quote;
+  readonly reactions?: readonly Reaction[];
+  readonly thread?: ThreadSummary;
+  /** Is the person themselves named in it? */
+  readonly mentioned?: boolean;
+  /** When it vanishes, in milliseconds since 1970. */
+  readonly expires?: number;
 }
 
 export interface NoteItem {
@@ -115,6 +129,22 @@ export interface Timeline {
   /** Joined members other than oneself. */
   readonly others: readonly Person[];
   readonly history: "more" | "loading" | "start" | "failed";
+  /** Does it reach the newest message, or is there more below? `behind` counts what came meanwhile. */
+  readonly newer: "live" | "more" | "loading";
+  readonly behind: number;
+  /** What was unread when the room was opened. `from` is the first of it, undefined when that is further up. */
+  readonly unread: { readonly from: string | undefined; readonly count: number } | undefined;
+  readonly pinned: readonly Pinned[];
+  readonly powers: Powers;
+  /** How long messages stay in this room, in milliseconds; undefined for ever. */
+  readonly expiry: number | undefined;
+}
+
+/** A message that a room keeps at hand. */
+export interface Pinned {
+  readonly item: string;
+  readonly sender: Person | undefined;
+  readonly body: MessageBody | undefined;
 }
 
 /** A message that the server has not confirmed to be in the timeline yet. */
@@ -136,7 +166,26 @@ export interface OutboxEntry {
   readonly critical?: boolean | undefined;
 }
 
-export type OutboxContent = { readonly kind: "text"; readonly text: string } | OutgoingMedia;
+/** Where a message goes besides the room. */
+export interface Address {
+  readonly thread?: string;
+  /** The message that it answers. */
+  readonly reply?: string;
+}
+
+export type OutboxContent =
+  | ({
+      readonly kind: "text";
+      readonly text: string;
+      readonly html?: string;
+      readonly mentions?: readonly UserId[];
+      readonly mentionsRoom?: boolean;
+      /** The message that this is the new text of. */
+      readonly edits?: string;
+    } & Address)
+  | ({ readonly kind: "poll"; readonly question: string; readonly answers: readonly string[]; readonly open: boolean; readonly most: number } & Address)
+  | ({ readonly kind: "place"; readonly place: Place } & Address)
+  | (OutgoingMedia & Address);
 
 /** Is the server there? `offline` is the device's own network, `unreachable` the server. */
 export type Connection = "connecting" | "online" | "offline" | "unreachable";

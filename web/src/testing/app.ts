@@ -11,6 +11,7 @@ import { Preferences } from "../store/Preferences.ts";
 import { Route } from "../store/Route.ts";
 import { Store } from "../store/Store.ts";
 import { Unfit, type MediaState, type OutgoingMedia } from "../store/media.ts";
+import { testMessages } from "./messages.ts";
 import type { Connection, Demo, OutboxEntry, Overlay, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
 import { testSafety, type TestSafety } from "./safety.ts";
 
@@ -109,7 +110,7 @@ export function detailsOf(room: string, change: Partial<RoomDetails> = {}): Room
 }
 
 export function timelineOf(room: string, change: Partial<Timeline> = {}): Timeline {
-  return { room, items: [], marks: [], typing: [], others: [], history: "start", ...change };
+  return { room, items: [], marks: [], typing: [], others: [], history: "start", newer: "live", behind: 0, unread: undefined, pinned: [], powers: { pin: true, remove: false, expiry: true, mentionRoom: true }, expiry: undefined, ...change };
 }
 
 export function mediaOf(file: File, change: Partial<OutgoingMedia> = {}): OutgoingMedia {
@@ -129,14 +130,13 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
   const homeserver: Homeserver = {
     settings: testSettings(ask),
     rooms: testRooms(ask, () => app),
+    messages: testMessages(ask, () => app),
     timeline: (room) => timelines.get(room),
     media: () => new Store<MediaState>({ state: "failed" }),
     retryMedia: () => undefined,
     prepare: (file, wish) =>
       file.type.startsWith("image/") || wish.as !== "media" ? Promise.resolve(mediaOf(file, { caption: wish.caption })) : Promise.reject(new Unfit("unreadable")),
     uploadLimit: () => Promise.resolve(undefined),
-    loadOlder: (room) => ask(`older ${room}`),
-    markRead: (room, item) => ask(`read ${room} ${item}`),
     typing: (room, yes) => {
       asked.push(`typing ${room} ${String(yes)}`);
     },

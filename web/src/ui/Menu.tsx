@@ -85,7 +85,7 @@ export function Menu({ label, icon, items }: MenuProps): ReactNode {
 }
 
 /** Which line a key leads to, around the ends. */
-function target(key: string, at: number, lines: readonly HTMLElement[]): number | undefined {
+export function target(key: string, at: number, lines: readonly HTMLElement[]): number | undefined {
   const last = lines.length - 1;
   if (key === "ArrowDown") return at >= last ? 0 : at + 1;
   if (key === "ArrowUp") return at <= 0 ? last : at - 1;
@@ -99,7 +99,7 @@ function target(key: string, at: number, lines: readonly HTMLElement[]): number 
 }
 
 /** Under the button, at its end; above it where there is more room; never outside the window. */
-function place(box: HTMLElement, anchor: DOMRect): void {
+export function place(box: HTMLElement, anchor: DOMRect): void {
   const { offsetWidth: width, offsetHeight: height } = box;
   const rtl = getComputedStyle(box).direction === "rtl";
   const left = rtl ? anchor.left : anchor.right - width;

@@ -62,9 +62,28 @@ export const shapes = {
   write: "M5 4.5h14v11.5h-8L6.5 20v-4H5zM12 7.5v5.5M9.2 10.2h5.6",
   zoomIn: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5 20 20M10.5 8v5M8 10.5h5",
   zoomOut: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5 20 20M8 10.5h5",
+  bold: "M7 4.5h6a3.7 3.7 0 0 1 0 7.4H7zM7 11.9h7a3.8 3.8 0 0 1 0 7.6H7z",
+  bookmark: "M7 4h10v16l-5-4-5 4z",
+  code: "M8.5 7 3.5 12l5 5M15.5 7l5 5-5 5",
+  emoji: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM8.5 14.5c1.8 2.4 5.2 2.4 7 0M9 9.7v.2M15 9.7v.2",
+  flag: "M5.5 20.5v-16M5.5 5h12l-2.5 4 2.5 4h-12",
+  forward: "M14 6l6 6-6 6M20 12H9a5 5 0 0 0-5 5v1.5",
+  italic: "M10 4.5h7M7 19.5h7M14 4.5l-4 15",
+  link: "M10 14a4 4 0 0 0 5.7 0l3.3-3.3a4 4 0 0 0-5.7-5.7l-1.5 1.5M14 10a4 4 0 0 0-5.7 0L5 13.3a4 4 0 0 0 5.7 5.7l1.5-1.5",
+  list: "M9 6.5h11M9 12h11M9 17.5h11M4.5 6.5v.1M4.5 12v.1M4.5 17.5v.1",
+  more: "M5.5 12v.1M12 12v.1M18.5 12v.1",
+  numbers: "M10 6.5h10M10 12h10M10 17.5h10M4 5.5l1.5-1v4M4 15.5h2l-2 3h2",
+  place: "M12 21s6.5-6 6.5-11a6.5 6.5 0 0 0-13 0c0 5 6.5 11 6.5 11zM12 7.8a2.2 2.2 0 1 0 0 4.4 2.2 2.2 0 0 0 0-4.4z",
+  poll: "M5 20V11M12 20V4M19 20v-6",
+  quote: "M5 6v12M9.5 8h10M9.5 12h10M9.5 16h6",
+  reply: "M10 6l-6 6 6 6M4 12h11a5 5 0 0 1 5 5v1.5",
+  selectText: "M8 4H5.5v2.5M5.5 17.5V20H8M16 4h2.5v2.5M18.5 17.5V20H16M9 9h6M12 9v6.5",
+  thread: "M4 5h16v11H11l-4 4v-4H4zM8 9h8M8 12h5",
+  timer: "M12 6a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15zM12 10v3.5l2 1.5M9.5 3h5",
+  trash: "M5 6.5h14M9.5 6.5V4h5v2.5M7 6.5l.8 13.5h8.4L17 6.5M10.3 10v6.5M13.7 10v6.5",
 } as const;
 
 export type IconName = keyof typeof shapes;
 
 /** What points along the line of reading points the other way in a language that runs the other way. */
-export const pointing: ReadonlySet<IconName> = new Set(["back", "chevron", "leave", "send", "retry"]);
+export const pointing: ReadonlySet<IconName> = new Set(["back", "chevron", "leave", "send", "retry", "forward", "list", "numbers", "quote", "reply"]);

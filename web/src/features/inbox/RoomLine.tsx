@@ -151,6 +151,10 @@ function lastWord(kind: Exclude<LastLine["kind"], "none" | "decrypting" | "text"
       return "inbox.audio";
     case "voice":
       return "inbox.voice";
+    case "poll":
+      return "inbox.poll";
+    case "place":
+      return "inbox.place";
     case "waiting":
       return "inbox.waiting";
     case "removed":

@@ -15,6 +15,8 @@ import { VoiceView } from "./VoiceView.tsx";
 
 export interface AttachProps {
   readonly room: RoomId;
+  /** The thread that it goes into. */
+  readonly thread?: string | undefined;
   /** Takes also what is dropped or pasted outside of every form. At most one of a page does. */
   readonly everywhere?: boolean;
   /** What else may be added to the conversation. */
@@ -22,9 +24,9 @@ export interface AttachProps {
 }
 
 /** Everything besides words: a menu, and files that are pasted or dropped. Stands in the form where one writes. */
-export function Attach({ room, everywhere = true, more = [] }: AttachProps): ReactNode {
+export function Attach({ room, thread, everywhere = true, more = [] }: AttachProps): ReactNode {
   const { t } = useWords();
-  const [model, now] = useViewModel((app) => new AttachViewModel(app, room, edited));
+  const [model, now] = useViewModel((app) => new AttachViewModel(app, room, edited, thread));
   const media = useRef<HTMLInputElement>(null);
   const file = useRef<HTMLInputElement>(null);
   const over = useFiles(media, everywhere, (files) => void model.add(files));

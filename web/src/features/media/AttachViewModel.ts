@@ -48,15 +48,17 @@ export type Edit = (original: File, marks: readonly Mark[]) => Promise<File>;
 export class AttachViewModel implements Readable<AttachSnapshot> {
   readonly #app: App;
   readonly #room: RoomId;
+  readonly #thread: string | undefined;
   readonly #edit: Edit;
   readonly #own = new Store<Own>(none);
   readonly #derived: Readable<AttachSnapshot>;
   readonly subscribe: (listener: () => void) => () => void;
   #last = 0;
 
-  constructor(app: App, room: RoomId, edit: Edit) {
+  constructor(app: App, room: RoomId, edit: Edit, thread?: string) {
     this.#app = app;
     this.#room = room;
+    this.#thread = thread;
     this.#edit = edit;
     this.#derived = new Derived([this.#own], (own) => ({
       ...own,
@@ -148,7 +150,7 @@ export class AttachViewModel implements Readable<AttachSnapshot> {
 
   async #enqueue(media: OutgoingMedia): Promise<boolean> {
     try {
-      await this.#app.outbox.enqueue(this.#room, media);
+      await this.#app.outbox.enqueue(this.#room, this.#thread === undefined ? media : { ...media, thread: this.#thread });
       return true;
     } catch {
       this.#change({ busy: false, full: true }); // only the device's own store can refuse

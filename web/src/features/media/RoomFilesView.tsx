@@ -81,7 +81,7 @@ function Files({ room, timeline }: { readonly room: RoomId; readonly timeline: R
       {history === "loading" && <p role="status">{t("room.loadingOlder")}</p>}
       {history === "failed" && <p role="alert">{t("room.olderFailed")}</p>}
       {(history === "more" || history === "failed") && (
-        <Button wide onClick={() => void homeserver.loadOlder(room)}>
+        <Button wide onClick={() => void homeserver.messages.loadOlder(room, undefined)}>
           {t("media.older")}
         </Button>
       )}

@@ -86,7 +86,7 @@ function Page({ now, model }: PageParts): ReactNode {
     case "files":
       return <RoomFilesView room={room.id} />;
     case "pins":
-      return <PinsPage />;
+      return <PinsPage room={room.id} />;
   }
 }
 

@@ -3,10 +3,28 @@ import type { ReactNode } from "react";
 import { type Words, useWords } from "../../i18n/words.tsx";
 import type { Note } from "../../store/model.ts";
 import { Icon } from "../../ui/Icon.tsx";
+import { durationText } from "./durations.ts";
 import styles from "./NoteView.module.css";
+import type { NotesRow } from "./rows.ts";
 
-/** What happened in a room besides messages, in one quiet line. */
-export function NoteView({ note }: { readonly note: Note }): ReactNode {
+/** More than this in one go is folded up. */
+const folded = 3;
+
+/** What happened in a room besides messages, in quiet lines; many of them in one. */
+export function NotesView({ notes }: { readonly notes: NotesRow["notes"] }): ReactNode {
+  const { t } = useWords();
+  if (notes.length <= folded) return notes.map(({ id, note }) => <NoteView key={id} note={note} />);
+  return (
+    <details className={styles["notes"]}>
+      <summary>{t("note.many", { count: notes.length })}</summary>
+      {notes.map(({ id, note }) => (
+        <NoteView key={id} note={note} />
+      ))}
+    </details>
+  );
+}
+
+function NoteView({ note }: { readonly note: Note }): ReactNode {
   const { t } = useWords();
   return (
     <p className={styles["note"]}>
@@ -37,5 +55,15 @@ function noteText(note: Note, t: Words["t"]): string {
       return t("note.banned", { who, target: note.target.name });
     case "named":
       return t("note.named", { who, name: note.name });
+    case "topic":
+      return t("note.topic", { who });
+    case "picture":
+      return t("note.picture", { who });
+    case "powers":
+      return t("note.powers", { who });
+    case "pinned":
+      return t("note.pinned", { who });
+    case "expiry":
+      return note.after === undefined ? t("note.expiryOff", { who }) : t("note.expiry", { who, time: durationText(note.after, t) });
   }
 }

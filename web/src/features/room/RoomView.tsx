@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
@@ -11,8 +11,12 @@ import { useApp, useViewModel } from "../context.ts";
 import { PaneView } from "../pane/PaneView.tsx";
 import { RoomNotices } from "../pane/RoomNotices.tsx";
 import { Composer } from "./Composer.tsx";
+import { PinnedBar } from "./PinnedBar.tsx";
+import { Questions } from "./Questions.tsx";
 import styles from "./RoomView.module.css";
 import { RoomViewModel, type RoomSnapshot } from "./RoomViewModel.ts";
+import { ThreadPanel } from "./ThreadPanel.tsx";
+import { ThreadsList } from "./ThreadsList.tsx";
 import { TimelineView } from "./TimelineView.tsx";
 
 export function RoomView({ room }: { readonly room: string }): ReactNode {
@@ -21,6 +25,7 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
   const [model, now] = useViewModel((app) => new RoomViewModel(app, room));
   const place = useSnapshot(route);
   const pane = now.state === "open" && place.at === "room" && place.pane !== undefined;
+  const beside = now.state === "open" && place.at === "room" && (place.thread !== undefined || place.side !== undefined);
   if (now.state === "gone") {
     return (
       <Empty title={t("room.gone")} text={t("room.goneText")}>
@@ -35,11 +40,12 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
     );
   }
   return (
-    <section className={styles["room"]} data-pane={pane}>
+    <section className={styles["room"]} data-pane={pane || beside}>
       <Header now={now} pane={pane} />
       <div className={styles["notices"]}>{now.state === "open" && <RoomNotices room={room} />}</div>
       <div className={styles["body"]}>{now.state === "invited" ? <Invited now={now} model={model} /> : <Conversation now={now} model={model} />}</div>
       {pane && <PaneView room={room} />}
+      {beside && <Beside now={now} />}
     </section>
   );
 }
@@ -80,6 +86,15 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
       </div>
       {now.state === "open" && room !== undefined && (
         <IconButton
+          icon="thread"
+          label={t("room.threads")}
+          onClick={() => {
+            route.go({ at: "room", room: room.id, side: "threads" });
+          }}
+        />
+      )}
+      {now.state === "open" && room !== undefined && (
+        <IconButton
           icon="info"
           label={t("room.details")}
           aria-expanded={pane}
@@ -94,13 +109,32 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
 
 function Conversation({ now, model }: Parts): ReactNode {
   const { t } = useWords();
-  if (now.state === "loading") return <Skeleton rows={6} label={t("gate.opening")} />;
+  const { route } = useApp();
+  const place = useSnapshot(route);
+  const item = place.at === "room" ? place.item : undefined;
+  const { desk } = model;
+  const open = now.state === "open";
+  useEffect(() => {
+    if (item !== undefined && open) void desk.toItem(item);
+  }, [desk, item, open]);
+  if (!open) return <Skeleton rows={6} label={t("gate.opening")} />;
   return (
     <>
-      <TimelineView now={now} model={model} />
-      <Composer model={model.composer} />
+      <PinnedBar desk={desk} />
+      <TimelineView desk={desk} direct={now.room?.direct !== undefined} label={t("room.timeline")} />
+      <Composer desk={desk} focus={item === undefined} />
+      <Questions desk={desk} />
     </>
   );
+}
+
+/** A thread or the list of threads, as the address says. */
+function Beside({ now }: { readonly now: RoomSnapshot }): ReactNode {
+  const { route } = useApp();
+  const place = useSnapshot(route);
+  if (place.at !== "room") return null;
+  if (place.thread !== undefined) return <ThreadPanel key={place.thread} room={place.room} root={place.thread} direct={now.room?.direct !== undefined} />;
+  return <ThreadsList room={place.room} />;
 }
 
 function Invited({ now, model }: Parts): ReactNode {

@@ -2,14 +2,14 @@ import type { ReactNode } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
-import type { RoomViewModel } from "./RoomViewModel.ts";
 import type { Status } from "./rows.ts";
 import styles from "./StatusView.module.css";
+import type { TimelineViewModel } from "./TimelineViewModel.ts";
 
 export interface StatusProps {
   readonly status: Status;
   readonly direct: boolean;
-  readonly model: RoomViewModel;
+  readonly model: TimelineViewModel;
   readonly onReaders: (status: Extract<Status, { kind: "read" }>) => void;
 }
 

@@ -1,49 +1,101 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
 import type { Person } from "../../store/model.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
+import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
+import { Announcer } from "./Announcer.tsx";
+import type { Desk } from "./Desk.ts";
+import { GoToDate } from "./GoToDate.tsx";
 import { MessageView } from "./MessageView.tsx";
-import { NoteView } from "./NoteView.tsx";
+import { NotesView } from "./NoteView.tsx";
 import { Readers } from "./Readers.tsx";
-import type { RoomSnapshot, RoomViewModel } from "./RoomViewModel.ts";
 import type { Row, Status } from "./rows.ts";
+import type { TimelineSnapshot, TimelineViewModel } from "./TimelineViewModel.ts";
 import styles from "./TimelineView.module.css";
+import { useMessageKeys } from "./useMessageKeys.ts";
+import { useScroll } from "./useScroll.ts";
 
-/** How far from the newest message somebody may be and still count as reading it. */
-const nearEnd = 80;
+export interface TimelineProps {
+  readonly desk: Desk;
+  /** Between two people nobody needs to be named. */
+  readonly direct: boolean;
+  readonly label: string;
+}
 
-/**
- * The conversation. The scroller runs from its end (column-reverse), so that it stays at the newest message by itself
- * and older ones may come in above without anything moving.
- */
-export function TimelineView({ now, model }: { readonly now: RoomSnapshot; readonly model: RoomViewModel }): ReactNode {
+/** The conversation, with the ways to other places in it. */
+export function TimelineView({ desk, direct, label }: TimelineProps): ReactNode {
   const { t } = useWords();
-  const scroller = useRef<HTMLDivElement>(null);
-  const top = useRef<HTMLDivElement>(null);
-  const [away, setAway] = useState(false);
-  const [readers, setReaders] = useState<Extract<Status, { kind: "read" }>>();
-  const newest = now.rows.at(-1)?.key;
-
-  // Nearing the oldest message loads older ones, again as long as there is room for them.
-  const { history } = now;
+  const model = desk.timeline;
+  const now = useSnapshot(model);
   useEffect(() => {
-    const end = top.current;
-    if (end === null || history !== "more") return;
-    const watch = new IntersectionObserver(
-      ([entry]) => {
-        if (entry?.isIntersecting === true) void model.loadOlder();
-      },
-      { root: scroller.current, rootMargin: "600px 0px 0px 0px" },
-    );
-    watch.observe(end);
-    return () => {
-      watch.disconnect();
-    };
-  }, [model, history]);
+    model.enter();
+  }, [model]);
+  const { scroller, top, bottom, away, unreadSeen, onScroll, toEnd } = useScroll(now, model);
+  const [readers, setReaders] = useState<Extract<Status, { kind: "read" }>>();
+  const [date, setDate] = useState(false);
+  useReading(model, away, now.rows.at(-1)?.key);
+  useExpiry(model, now);
+  const { behind, unread } = now;
+  const keys = useMessageKeys(desk);
+  return (
+    <div className={styles["frame"]}>
+      <div ref={scroller} className={styles["scroller"]} tabIndex={0} role="log" aria-live="off" aria-label={label} onScroll={onScroll} onKeyDown={keys}>
+        <div className={styles["column"]}>
+          <div ref={top} className={styles["top"]}>
+            <Beginning now={now} model={model} />
+          </div>
+          {now.rows.map((row) => (
+            <div key={row.key} data-row={row.key} data-target={now.target?.mark === true && now.target.key === row.key}>
+              <RowView row={row} direct={direct} desk={desk} me={now.me?.id} onReaders={setReaders} onDate={setDate} />
+            </div>
+          ))}
+          <div ref={bottom} className={styles["bottom"]} />
+          <Typing people={now.typing} />
+        </div>
+      </div>
+      {unread !== undefined && !unreadSeen && (
+        <span className={styles["unreadAbove"]}>
+          <Button icon="arrowUp" onClick={() => void model.toUnread()}>
+            {t("room.unreadAbove", { count: unread.count })}
+          </Button>
+        </span>
+      )}
+      {away && (
+        <span className={styles["newest"]}>
+          {behind > 0 && <span className={styles["behind"]}>{behind > 99 ? "99+" : behind}</span>}
+          <IconButton icon="arrowDown" look="raised" label={behind > 0 ? t("room.newestBehind", { count: behind }) : t("room.newest")} onClick={toEnd} />
+        </span>
+      )}
+      {now.jump === "failed" && (
+        <p className={styles["jump"]} role="alert">
+          {t("room.jumpFailed")}
+        </p>
+      )}
+      <Announcer rows={now.rows} live={now.newer === "live"} />
+      {readers !== undefined && (
+        <Readers
+          status={readers}
+          onClose={() => {
+            setReaders(undefined);
+          }}
+        />
+      )}
+      {date && (
+        <GoToDate
+          onGo={(at) => void model.toTime(at)}
+          onClose={() => {
+            setDate(false);
+          }}
+        />
+      )}
+    </div>
+  );
+}
 
-  // What is looked at counts as read.
+/** What is looked at counts as read. */
+function useReading(model: TimelineViewModel, away: boolean, newest: string | undefined): void {
   useEffect(() => {
     const look = (): void => {
       if (!away && document.visibilityState === "visible" && document.hasFocus()) model.seen();
@@ -56,54 +108,24 @@ export function TimelineView({ now, model }: { readonly now: RoomSnapshot; reado
       document.removeEventListener("visibilitychange", look);
     };
   }, [model, away, newest]);
-
-  return (
-    <div className={styles["frame"]}>
-      <div
-        ref={scroller}
-        className={styles["scroller"]}
-        tabIndex={0}
-        role="log"
-        aria-label={t("room.timeline")}
-        onScroll={(event) => {
-          setAway(event.currentTarget.scrollTop < -nearEnd);
-        }}
-      >
-        <div className={styles["column"]}>
-          <div ref={top} className={styles["top"]}>
-            <Beginning now={now} model={model} />
-          </div>
-          {now.rows.map((row) => (
-            <RowView key={row.key} row={row} direct={now.room?.direct !== undefined} model={model} onReaders={setReaders} />
-          ))}
-          <Typing people={now.typing} />
-        </div>
-      </div>
-      {away && (
-        <span className={styles["newest"]}>
-          <IconButton
-            icon="arrowDown"
-            look="raised"
-            label={t("room.newest")}
-            onClick={() => {
-              scroller.current?.scrollTo({ top: 0 });
-            }}
-          />
-        </span>
-      )}
-      {readers !== undefined && (
-        <Readers
-          status={readers}
-          onClose={() => {
-            setReaders(undefined);
-          }}
-        />
-      )}
-    </div>
-  );
 }
 
-function Beginning({ now, model }: { readonly now: RoomSnapshot; readonly model: RoomViewModel }): ReactNode {
+/** Messages that vanish do so on time. */
+function useExpiry(model: TimelineViewModel, now: TimelineSnapshot): void {
+  const app = useApp();
+  const { rows } = now;
+  useEffect(() => {
+    const next = model.nextExpiry;
+    if (next === undefined) return;
+    const longest = 2 ** 31 - 1; // as far as a timer goes
+    const timer = setTimeout(model.tick, Math.min(Math.max(0, next - app.now()) + 1, longest));
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [app, model, rows]);
+}
+
+function Beginning({ now, model }: { readonly now: TimelineSnapshot; readonly model: TimelineViewModel }): ReactNode {
   const { t } = useWords();
   switch (now.history) {
     case "loading":
@@ -118,6 +140,7 @@ function Beginning({ now, model }: { readonly now: RoomSnapshot; readonly model:
         </p>
       );
     case "start":
+      if (model.thread !== undefined) return null;
       return <p>{t(now.rows.some((row) => row.kind === "message") ? "room.start" : "room.empty")}</p>;
     case "more":
       return null;
@@ -127,24 +150,44 @@ function Beginning({ now, model }: { readonly now: RoomSnapshot; readonly model:
 interface RowProps {
   readonly row: Row;
   readonly direct: boolean;
-  readonly model: RoomViewModel;
+  readonly desk: Desk;
+  readonly me: string | undefined;
   readonly onReaders: (status: Extract<Status, { kind: "read" }>) => void;
+  readonly onDate: (open: boolean) => void;
 }
 
-function RowView({ row, direct, model, onReaders }: RowProps): ReactNode {
+function RowView({ row, direct, desk, me, onReaders, onDate }: RowProps): ReactNode {
   const words = useWords();
   const { now } = useApp();
   switch (row.kind) {
     case "day":
       return (
         <h2 className={styles["day"]}>
-          <span>{words.day(row.at, now())}</span>
+          {desk.thread === undefined ? (
+            <button
+              type="button"
+              title={words.t("room.goToDate")}
+              onClick={() => {
+                onDate(true);
+              }}
+            >
+              {words.day(row.at, now())}
+            </button>
+          ) : (
+            <span>{words.day(row.at, now())}</span>
+          )}
         </h2>
       );
-    case "note":
-      return <NoteView note={row.note} />;
+    case "unread":
+      return (
+        <h2 className={styles["unread"]}>
+          <span>{words.t("room.unread", { count: row.count })}</span>
+        </h2>
+      );
+    case "notes":
+      return <NotesView notes={row.notes} />;
     case "message":
-      return <MessageView row={row} direct={direct} model={model} onReaders={onReaders} />;
+      return <MessageView row={row} direct={direct} desk={desk} me={me} onReaders={onReaders} />;
   }
 }
 

@@ -35,7 +35,7 @@ describe("rowsOf", () => {
 
   it("lets a note end a group", () => {
     const note: NoteItem = { kind: "note", id: "n", at: minute, note: { kind: "joined", who: chiara } };
-    expect(shape(rowsOf(timelineOf("!r", { items: [message("a", 0), note, message("b", 2 * minute)] }), [], anna, dayOf))).toEqual(["day", "a alone", "note", "b alone"]);
+    expect(shape(rowsOf(timelineOf("!r", { items: [message("a", 0), note, message("b", 2 * minute)] }), [], anna, dayOf))).toEqual(["day", "a alone", "notes", "b alone"]);
   });
 
   it("shows what waits after the timeline, once, whoever is faster", () => {

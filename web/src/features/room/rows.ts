@@ -1,11 +1,19 @@
 import type { OutgoingMedia } from "../../store/media.ts";
-import type { MessageBody, MessageItem, Note, OutboxEntry, Person, ReadMark, Timeline } from "../../store/model.ts";
+import type { OutboxEntry, MessageBody, MessageItem, Note, Person, ReadMark, Timeline, TimelineItem } from "../../store/model.ts";
 
 /** One line of a conversation as it is drawn. */
 export type Row =
   | { readonly kind: "day"; readonly key: string; readonly at: number }
-  | { readonly kind: "note"; readonly key: string; readonly at: number; readonly note: Note }
+  | { readonly kind: "unread"; readonly key: string; readonly count: number }
+  | NotesRow
   | MessageRow;
+
+/** What happened besides messages, one thing after the other without a message between. */
+export interface NotesRow {
+  readonly kind: "notes";
+  readonly key: string;
+  readonly notes: readonly { readonly id: string; readonly note: Note }[];
+}
 
 export interface MessageRow {
   readonly kind: "message";
@@ -20,6 +28,10 @@ export interface MessageRow {
   readonly last: boolean;
   /** Only on own messages, and within a group only where it changes. */
   readonly status: Status | undefined;
+  /** The message itself; undefined while it is on its way. */
+  readonly item: MessageItem | undefined;
+  /** What it answers, while it is on its way. */
+  readonly answers: string | undefined;
 }
 
 export type RowBody = MessageBody | { readonly kind: "sending"; readonly txn: string; readonly media: OutgoingMedia; readonly fault: string | undefined };
@@ -32,44 +44,68 @@ export type Status =
 /** Messages of one person closer than this belong together. */
 const together = 5 * 60_000;
 
-/** Arranges a room's timeline and what is still on its way into rows. Pure: the same input gives the same rows. */
+/** Arranges a timeline and what is still on its way into rows. Pure: the same input gives the same rows. */
 export function rowsOf(timeline: Timeline, pending: readonly OutboxEntry[], me: Person, dayOf: (at: number) => number): Row[] {
   const there = new Set(timeline.items.flatMap((item) => (item.kind === "message" ? [item.id, item.txn] : [])));
-  const waiting = pending.filter((entry) => !there.has(entry.txn) && (entry.event === undefined || !there.has(entry.event)));
+  const edits = new Map(pending.map((entry) => [editedBy(entry), entry]));
+  const waiting = pending.filter((entry) => editedBy(entry) === undefined && !there.has(entry.txn) && (entry.event === undefined || !there.has(entry.event)));
   const readers = readersByItem(timeline);
-  const rows: Row[] = [];
-  let day: number | undefined;
-  let previous: MessageRow | undefined;
-  const add = (row: Row): void => {
-    if (row.kind === "message" && previous !== undefined && follows(previous, row)) {
-      rows[rows.length - 1] = previous = { ...previous, last: false, status: sameStage(previous.status, row.status) ? undefined : previous.status };
-      rows.push((previous = { ...row, first: false }));
-      return;
-    }
-    rows.push(row);
-    previous = row.kind === "message" ? row : undefined;
-  };
-  const dayBreak = (at: number): void => {
-    if (dayOf(at) === day) return;
-    day = dayOf(at);
-    add({ kind: "day", key: `day-${String(day)}`, at });
-  };
+  const made = new Maker(dayOf);
   for (const item of timeline.items) {
-    dayBreak(item.at);
-    if (item.kind === "note") add({ kind: "note", key: item.id, at: item.at, note: item.note });
-    else add(messageRow(item, readers.get(item.id) ?? [], timeline.others));
+    made.dayBreak(item.at);
+    if (item.id === timeline.unread?.from) made.add({ kind: "unread", key: "unread", count: timeline.unread.count });
+    if (item.kind === "note") made.note(item);
+    else made.add(messageRow(item, readers.get(item.id) ?? [], timeline.others, edits.get(item.id)));
   }
-  for (const entry of waiting) {
-    dayBreak(entry.at);
-    add(pendingRow(entry, me));
+  for (const entry of timeline.newer === "live" ? waiting : []) {
+    made.dayBreak(entry.at);
+    made.add(pendingRow(entry, me));
   }
-  return rows;
+  return made.rows;
 }
 
-function messageRow(item: MessageItem, readers: readonly ReadMark[], others: readonly Person[]): MessageRow {
-  const { id, at, own, sender, body, edited } = item;
-  const status = own ? sentStatus(readers, others) : undefined;
-  return { kind: "message", key: id, at, own, sender, body, edited, first: true, last: true, status };
+class Maker {
+  readonly rows: Row[] = [];
+  readonly #dayOf: (at: number) => number;
+  #day: number | undefined;
+
+  constructor(dayOf: (at: number) => number) {
+    this.#dayOf = dayOf;
+  }
+
+  add(row: Row): void {
+    const before = this.rows.at(-1);
+    if (row.kind !== "message" || before?.kind !== "message" || !follows(before, row)) {
+      this.rows.push(row);
+      return;
+    }
+    this.rows[this.rows.length - 1] = { ...before, last: false, status: sameStage(before.status, row.status) ? undefined : before.status };
+    this.rows.push({ ...row, first: false });
+  }
+
+  note(item: Extract<TimelineItem, { kind: "note" }>): void {
+    const before = this.rows.at(-1);
+    const one = { id: item.id, note: item.note };
+    if (before?.kind === "notes") this.rows[this.rows.length - 1] = { ...before, notes: [...before.notes, one] };
+    else this.add({ kind: "notes", key: item.id, notes: [one] });
+  }
+
+  dayBreak(at: number): void {
+    if (this.#dayOf(at) === this.#day) return;
+    this.#day = this.#dayOf(at);
+    this.add({ kind: "day", key: `day-${String(this.#day)}`, at });
+  }
+}
+
+function editedBy({ content }: OutboxEntry): string | undefined {
+  return content.kind === "text" ? content.edits : undefined;
+}
+
+function messageRow(item: MessageItem, readers: readonly ReadMark[], others: readonly Person[], edit: OutboxEntry | undefined): MessageRow {
+  const { id, at, own, sender } = item;
+  const plain = { kind: "message", key: id, at, own, sender, first: true, last: true, item, answers: undefined } as const;
+  if (edit !== undefined) return { ...plain, body: bodyOfEntry(edit), edited: true, status: entryStatus(edit) };
+  return { ...plain, body: item.body, edited: item.edited, status: own ? sentStatus(readers, others) : undefined };
 }
 
 function sentStatus(readers: readonly ReadMark[], others: readonly Person[]): Status {
@@ -79,13 +115,28 @@ function sentStatus(readers: readonly ReadMark[], others: readonly Person[]): St
 }
 
 function pendingRow(entry: OutboxEntry, me: Person): MessageRow {
-  const { content, state, txn } = entry;
-  const body: RowBody =
-    content.kind === "text"
-      ? { kind: "text", text: content.text }
-      : { kind: "sending", txn, media: content, fault: entry.fault };
-  const status: Status = state === "failed" ? { kind: "failed", txn } : { kind: state };
-  return { kind: "message", key: txn, at: entry.at, own: true, sender: me, body, edited: false, first: true, last: true, status };
+  const { txn, at, content } = entry;
+  const plain = { kind: "message", key: txn, at, own: true, sender: me, first: true, last: true, edited: false, item: undefined } as const;
+  return { ...plain, body: bodyOfEntry(entry), status: entryStatus(entry), answers: content.reply };
+}
+
+function entryStatus({ state, txn }: OutboxEntry): Status {
+  return state === "failed" ? { kind: "failed", txn } : { kind: state };
+}
+
+function bodyOfEntry({ content, txn, fault }: OutboxEntry): RowBody {
+  switch (content.kind) {
+    case "text":
+      return { kind: "text", text: content.text, ...(content.html === undefined ? {} : { html: content.html }) };
+    case "media":
+      return { kind: "sending", txn, media: content, fault };
+    case "place":
+      return { kind: "place", place: content.place, name: "" };
+    case "poll": {
+      const answers = content.answers.map((text, i) => ({ id: String(i), text, people: [], own: false }));
+      return { kind: "poll", poll: { question: content.question, answers, open: content.open, most: content.most, ended: false, voters: 0 } };
+    }
+  }
 }
 
 function follows(before: MessageRow, row: MessageRow): boolean {
@@ -96,6 +147,11 @@ function follows(before: MessageRow, row: MessageRow): boolean {
 function sameStage(a: Status | undefined, b: Status | undefined): boolean {
   if (a?.kind === "read" && b?.kind === "read") return a.readers.length === b.readers.length;
   return a?.kind === b?.kind;
+}
+
+/** Everybody who has read one item, earliest first. */
+export function readersOf(timeline: Timeline, item: string): readonly ReadMark[] {
+  return readersByItem(timeline).get(item) ?? [];
 }
 
 /** For each item everybody who has read it: a mark covers its item and all before. Earliest reader first. */
@@ -127,15 +183,18 @@ export function keepSame(before: readonly Row[], rows: readonly Row[]): readonly
 }
 
 function sameRow(a: Row, b: Row): boolean {
-  if (a.kind === "day" || b.kind === "day") return a.kind === b.kind && a.at === b.at;
-  if (a.kind === "note" || b.kind === "note") return a.kind === "note" && b.kind === "note" && a.note === b.note;
-  const plain = a.at === b.at && a.edited === b.edited && a.first === b.first && a.last === b.last && a.sender.name === b.sender.name;
-  return plain && sameBody(a.body, b.body) && sameStatus(a.status, b.status);
+  if (a.kind === "message" && b.kind === "message") {
+    const plain = a.at === b.at && a.edited === b.edited && a.first === b.first && a.last === b.last && a.sender.name === b.sender.name;
+    return plain && a.item === b.item && sameBody(a.body, b.body) && sameStatus(a.status, b.status);
+  }
+  if (a.kind === "notes" && b.kind === "notes") return a.notes.length === b.notes.length && a.notes.every((one, i) => one.note === b.notes[i]?.note);
+  if (a.kind === "unread" && b.kind === "unread") return a.count === b.count;
+  return a.kind === "day" && b.kind === "day" && a.at === b.at;
 }
 
 function sameBody(a: RowBody, b: RowBody): boolean {
   if (a.kind === "sending" && b.kind === "sending") return a.media === b.media && a.fault === b.fault;
-  return a === b || (a.kind === "text" && b.kind === "text" && a.text === b.text);
+  return a === b || (a.kind === "text" && b.kind === "text" && a.text === b.text && a.html === b.html) || (a.kind !== "text" && a.kind === b.kind && JSON.stringify(a) === JSON.stringify(b));
 }
 
 function sameStatus(a: Status | undefined, b: Status | undefined): boolean {
