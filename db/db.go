@@ -170,9 +170,21 @@ func newNode() string {
 	return hex.EncodeToString(b[:])
 }
 
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // slowCommit is the part of the test delay that comes before a commit.
 func (d *DB) slowCommit() {
 	if d.delay > 0 {
-		time.Sleep(d.delay / 2)
+		_ = pause(context.Background(), d.delay/2)
 	}
 }

@@ -276,7 +276,7 @@ func (l *lane) publisher() {
 	defer close(l.silent)
 	for p := range l.publish {
 		if l.d.delay > 0 {
-			time.Sleep(l.d.delay / 2)
+			_ = pause(context.Background(), l.d.delay/2)
 		}
 		if fs := l.d.onBatch.Load(); fs != nil && len(p.members) > 0 {
 			for _, f := range *fs {

@@ -154,10 +154,8 @@ func (e *postgresEngine) connect(ctx context.Context) error {
 				return nil
 			})
 		}
-		select {
-		case <-ctx.Done():
+		if pause(ctx, 50*time.Millisecond) != nil {
 			return fmt.Errorf("%w: %w", errUnreachable, err)
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
@@ -399,13 +397,14 @@ var errRolledBack = errors.New("connection lost, transaction rolled back")
 func (e *postgresEngine) settle(lost error) error {
 	e.d.log.Warn("connection lost during a commit", "error", lost)
 	xid := e.xid
-	deadline := time.Now().Add(retryFor)
-	for time.Now().Before(deadline) {
+	ctx, cancel := context.WithTimeout(context.Background(), retryFor)
+	defer cancel()
+	for ctx.Err() == nil {
 		if err := e.ready(); err != nil {
 			continue
 		}
 		var status sql.NullString
-		err := e.conn.QueryRowContext(context.Background(), `select pg_xact_status($1::text::xid8)`, xid).Scan(&status)
+		err := e.conn.QueryRowContext(ctx, `select pg_xact_status($1::text::xid8)`, xid).Scan(&status)
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) || err == nil && !status.Valid {
 			break // this server does not know the transaction
@@ -416,7 +415,7 @@ func (e *postgresEngine) settle(lost error) error {
 		case err == nil && status.String == "aborted":
 			return fmt.Errorf("%w: %w", errRolledBack, lost)
 		}
-		time.Sleep(20 * time.Millisecond) // still in progress, or lost again
+		_ = pause(ctx, 20*time.Millisecond) // still in progress, or lost again
 	}
 	return errors.Join(ErrUncertain, lost)
 }

@@ -30,7 +30,7 @@ type sqliteEngine struct {
 
 	raw     map[string]driver.StmtExecContext
 	args    []driver.NamedValue
-	inserts map[*Table]*sqliteInsert
+	inserts map[*Table]driver.StmtExecContext
 	wal     *checkpointer
 }
 
@@ -93,7 +93,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (engine, error) {
 		return nil, fmt.Errorf("migrate %s: %w", path, err)
 	}
 	e := &sqliteEngine{d: d, conn: conn, heads: map[Key]head{}, raw: map[string]driver.StmtExecContext{},
-		inserts: map[*Table]*sqliteInsert{}}
+		inserts: map[*Table]driver.StmtExecContext{}}
 	if err := conn.QueryRowContext(ctx, `select stream, leaf from position`).Scan(&e.next[Stream], &e.next[Leaf]); err != nil {
 		return nil, fmt.Errorf("read position of %s: %w", path, err)
 	}
@@ -215,7 +215,7 @@ func (e *sqliteEngine) number(n [seriesCount]int) (first [seriesCount]int64, err
 
 func (e *sqliteEngine) commit(b *batch) error {
 	if e.taken != e.next {
-		if err := e.run("update position set stream = ?1, leaf = ?2", e.taken[Stream], e.taken[Leaf]); err != nil {
+		if err := e.run("update position set stream = ?1, leaf = ?2 where one = 1", e.taken[Stream], e.taken[Leaf]); err != nil {
 			return fmt.Errorf("update position: %w", err)
 		}
 	}
@@ -225,9 +225,11 @@ func (e *sqliteEngine) commit(b *batch) error {
 			if h.value != nil {
 				value = h.value
 			}
-			if err := e.run("insert into head (key, version, value) values (?1, ?2, ?3) "+
-				"on conflict (key) do update set version = excluded.version, value = excluded.value",
-				int64(k), h.version, value); err != nil {
+			q := "update head set version = ?2, value = ?3 where key = ?1"
+			if h.stored == 0 {
+				q = "insert into head (key, version, value) values (?1, ?2, ?3)"
+			}
+			if err := e.run(q, int64(k), h.version, value); err != nil {
 				return fmt.Errorf("write head: %w", err)
 			}
 		}

@@ -6,53 +6,31 @@ import (
 	"strings"
 )
 
-// sqliteInsert holds the prepared statements of one table: for one row and for
-// sizes of many.
-type sqliteInsert struct {
-	stmts [len(insertSizes)]driver.StmtExecContext
-}
-
-// insertSizes are the numbers of rows per statement, largest first.
-var insertSizes = [...]int{16, 4, 1}
-
-// maxParameters is SQLite's limit for one statement.
-const maxParameters = 32766
-
+// insert writes the rows of one table, each with one run of the same statement. A statement of many rows costs
+// more: SQLite copies every page that it changes, to be able to take the statement back.
 func (e *sqliteEngine) insert(s *staged) error {
-	in := e.inserts[s.t]
-	if in == nil {
-		in = new(sqliteInsert)
-		e.inserts[s.t] = in
+	st := e.inserts[s.t]
+	if st == nil {
+		var err error
+		if st, err = e.prepared(insertText(s.t)); err != nil {
+			return err
+		}
+		e.inserts[s.t] = st
 	}
 	n := len(s.t.cols)
-	rest := s.values
-	for i, size := range insertSizes {
-		if size*n > maxParameters {
-			continue
+	for rest := s.values; len(rest) > 0; rest = rest[n:] {
+		e.args = e.args[:0]
+		for j, v := range rest[:n] {
+			e.args = append(e.args, driver.NamedValue{Ordinal: j + 1, Value: v})
 		}
-		for len(rest) >= size*n {
-			if in.stmts[i] == nil {
-				st, err := e.prepared(insertText(s.t, size))
-				if err != nil {
-					return err
-				}
-				in.stmts[i] = st
-			}
-			e.args = e.args[:0]
-			for j, v := range rest[:size*n] {
-				e.args = append(e.args, driver.NamedValue{Ordinal: j + 1, Value: v})
-			}
-			if _, err := in.stmts[i].ExecContext(context.Background(), e.args); err != nil {
-				return err
-			}
-			rest = rest[size*n:]
+		if _, err := st.ExecContext(context.Background(), e.args); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func insertText(t *Table, rows int) string {
-	row := "(?" + strings.Repeat(",?", len(t.cols)-1) + ")"
-	return "insert or fail into " + t.Name + " (" + strings.Join(t.Columns, ", ") + ") values " +
-		row + strings.Repeat(","+row, rows-1) + t.conflict()
+func insertText(t *Table) string {
+	return "insert into " + t.Name + " (" + strings.Join(t.Columns, ", ") + ") values (?" + strings.Repeat(",?", len(t.cols)-1) + ")" +
+		t.conflict()
 }
