@@ -133,34 +133,38 @@ func (s *search) days(upto int64) (before, newest int64, err error) {
 func (s *search) scan(from, before int64) (more bool, err error) {
 	step := s.step()
 	for before > from {
-		rows, err := s.l.db.Query(s.ctx, `select `+leafColumns+` from audit_leaf where number >= $1 and number < $2 order by number desc limit $3`, from, before, step)
-		if err != nil {
-			return false, err
-		}
-		var leaves []leaf
-		for rows.Next() {
-			f, err := scanLeaf(rows)
-			if err != nil {
-				rows.Close()
-				return false, err
-			}
-			leaves = append(leaves, f)
-		}
-		rows.Close()
-		if err := rows.Err(); err != nil {
-			return false, err
-		}
-		for i := range leaves {
-			if !s.take(&leaves[i]) {
-				return false, nil
-			}
-		}
-		if len(leaves) < step {
-			return true, nil
+		leaves, more, err := s.pick(`where number >= $1 and number < $2 order by number desc limit $3`, from, before, step)
+		if err != nil || !more || len(leaves) < step {
+			return more, err
 		}
 		before = leaves[len(leaves)-1].number
 	}
 	return true, nil
+}
+
+// pick reads entries and takes those that were searched. more is false when the page is complete.
+func (s *search) pick(where string, args ...any) (leaves []leaf, more bool, err error) {
+	rows, err := s.l.db.Query(s.ctx, `select `+leafColumns+` from audit_leaf `+where, args...)
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		f, err := scanLeaf(rows)
+		if err != nil {
+			return nil, false, err
+		}
+		leaves = append(leaves, f)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, false, err
+	}
+	for i := range leaves {
+		if !s.take(&leaves[i]) {
+			return leaves, false, nil
+		}
+	}
+	return leaves, true, nil
 }
 
 // step is how many entries to read at once: not many more than the page still needs.
@@ -322,27 +326,8 @@ func (s *search) chunk(chunk int64, match map[uint16]bool, filters []filter, bef
 // fetch takes the entries with these numbers, newest first.
 func (s *search) fetch(numbers []int64) (more bool, err error) {
 	for part := range slices.Chunk(numbers, s.step()) {
-		rows, err := s.l.db.Query(s.ctx, `select `+leafColumns+` from audit_leaf where number = any($1) order by number desc`, part)
-		if err != nil {
+		if _, more, err := s.pick(`where number = any($1) order by number desc`, part); err != nil || !more {
 			return false, err
-		}
-		var leaves []leaf
-		for rows.Next() {
-			f, err := scanLeaf(rows)
-			if err != nil {
-				rows.Close()
-				return false, err
-			}
-			leaves = append(leaves, f)
-		}
-		rows.Close()
-		if err := rows.Err(); err != nil {
-			return false, err
-		}
-		for i := range leaves {
-			if !s.take(&leaves[i]) {
-				return false, nil
-			}
 		}
 	}
 	return true, nil
