@@ -1,16 +1,13 @@
 package dbtest
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +20,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 
 	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/db/pgcluster"
 )
 
 // cluster is the PostgreSQL of this test process.
@@ -115,13 +113,20 @@ func startCluster() (*cluster, error) {
 }
 
 func (c *cluster) await() error {
-	deadline := time.Now().Add(30 * time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
 	for {
-		err := c.admin.Ping()
-		if err == nil || time.Now().After(deadline) {
+		err := c.admin.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
 			return err
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -132,30 +137,9 @@ const keeper = `"$1"/postgres -D "$2" -k "$2" -h "" -c synchronous_commit=$3 -c 
 	`read -r gone; kill -QUIT $!; wait $!; rm -rf "$2"`
 
 func (c *cluster) launch() error {
-	bin, err := binaries()
+	own, err := pgcluster.New("", "myelin-postgres-", "--no-sync")
 	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "myelin-postgres-")
-	if err != nil {
-		return err
-	}
-	attr := &syscall.SysProcAttr{Setsid: true}
-	if os.Geteuid() == 0 {
-		uid, gid, err := unprivileged()
-		if err != nil {
-			return err
-		}
-		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-			return err
-		}
-		attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
-	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", dir, "-U", "myelin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = dir, attr
-	if out, err := initdb.CombinedOutput(); err != nil {
-		os.RemoveAll(dir)
-		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("%w; or set MYELIN_TEST_POSTGRES to the address of a server on which databases may be created", err)
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -165,8 +149,9 @@ func (c *cluster) launch() error {
 	if os.Getenv("MYELIN_TEST_POSTGRES_FSYNC") == "on" {
 		durable = "on"
 	}
-	sh := exec.Command("/bin/sh", "-c", keeper, "sh", bin, dir, durable)
-	sh.Dir, sh.SysProcAttr, sh.Stdin = "/", attr, read
+	sh := exec.Command("/bin/sh", "-c", keeper, "sh", own.Bin, own.Dir, durable)
+	sh.Dir, sh.Stdin = "/", read
+	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: own.Credential}
 	if err := sh.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
@@ -174,46 +159,8 @@ func (c *cluster) launch() error {
 	c.keeper = sh.Process.Pid
 	go sh.Wait()
 	c.stdin = write
-	c.base = &url.URL{Scheme: "postgres", User: url.User("myelin"), RawQuery: url.Values{"host": {dir}}.Encode()}
+	c.base = own.URL("")
 	return nil
-}
-
-// binaries is the folder of PostgreSQL's programs, the newest of those found.
-func binaries() (string, error) {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	best, dir := 0, ""
-	for _, f := range found {
-		if v, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(f)))); err == nil && v > best {
-			best, dir = v, filepath.Dir(f)
-		}
-	}
-	if dir != "" {
-		return dir, nil
-	}
-	if p, err := exec.LookPath("postgres"); err == nil {
-		if p, err = filepath.EvalSymlinks(p); err == nil {
-			return filepath.Dir(p), nil
-		}
-	}
-	return "", errors.New("PostgreSQL 15 or newer is needed for tests: install it (Debian: apt-get install postgresql) " +
-		"or set MYELIN_TEST_POSTGRES to the address of a server on which databases may be created")
-}
-
-// unprivileged is the user that runs PostgreSQL when the tests run as root, which it refuses.
-func unprivileged() (uid, gid uint32, err error) {
-	for _, name := range []string{"postgres", "nobody"} {
-		u, lookErr := user.Lookup(name)
-		if lookErr != nil {
-			err = lookErr
-			continue
-		}
-		uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
-		gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
-		if err = errors.Join(uidErr, gidErr); err == nil {
-			return uint32(uid), uint32(gid), nil
-		}
-	}
-	return 0, 0, fmt.Errorf("find an unprivileged user to run PostgreSQL: %w", err)
 }
 
 // PostgresCPU is the processor time that the throw-away cluster has used so far,
