@@ -1,10 +1,12 @@
 package event
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"sync"
 
 	"maunium.net/go/mautrix/federation/pdu"
 	"maunium.net/go/mautrix/id"
@@ -31,7 +33,14 @@ func Build(v id.RoomVersion, p *pdu.PDU, key Key) (eventID id.EventID, canonical
 		return "", nil, err
 	}
 	// One buffer serves all three forms; each is copied out of or hashed in place.
-	buf := make([]byte, 0, 1024+len(p.Content)+len(p.Unknown))
+	work := buffers.Get().(*[]byte)
+	buf := (*work)[:0]
+	defer func() {
+		if cap(buf) <= maxKept {
+			*work = buf
+			buffers.Put(work)
+		}
+	}()
 	p.Hashes, p.Signatures = nil, nil
 	if buf, err = appendEvent(buf, v, p, hashForm); err != nil {
 		return "", nil, fmt.Errorf("building an event: %w", err)
@@ -51,8 +60,14 @@ func Build(v id.RoomVersion, p *pdu.PDU, key Key) (eventID id.EventID, canonical
 		return "", nil, err
 	}
 	p.InternalMeta.EventID = eventID
-	return eventID, buf, nil
+	return eventID, bytes.Clone(buf), nil
 }
+
+// buffers are what Build writes into.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxKept is the largest buffer that is kept for the next event.
+const maxKept = 16 << 10
 
 // Sign adds the signature of one more server to an event that is complete, as for
 // invites and restricted joins, and returns its new canonical form. The id does not

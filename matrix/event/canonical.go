@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -26,8 +27,9 @@ func Canonical(src []byte, strict bool) ([]byte, error) {
 // AppendCanonical is Canonical, appending to dst. On an error dst's content past its
 // length is undefined.
 func AppendCanonical(dst, src []byte, strict bool) ([]byte, error) {
-	c := canon{src: src, dst: dst, strict: strict}
-	c.members = c.firstMembers[:0]
+	c := canons.Get().(*canon)
+	defer c.free()
+	c.src, c.dst, c.pos, c.strict = src, dst, 0, strict
 	if err := c.value(0); err != nil {
 		return dst, err
 	}
@@ -38,16 +40,27 @@ func AppendCanonical(dst, src []byte, strict bool) ([]byte, error) {
 	return c.dst, nil
 }
 
+// canons are ready for use: a canon is larger than most of what it writes.
+var canons = sync.Pool{New: func() any { return &canon{members: make([]member, 0, 24)} }}
+
+// free gives c back, unless something unusually large would stay with it.
+func (c *canon) free() {
+	if cap(c.members) > 1<<10 || cap(c.scratch) > 1<<16 {
+		return
+	}
+	c.src, c.dst, c.members, c.scratch = nil, nil, c.members[:0], c.scratch[:0]
+	canons.Put(c)
+}
+
 // canon reads src once and writes dst. Objects whose keys are already in order,
 // which is nearly all of them on the way in from storage or other servers, are
 // written straight through; others are put in order afterwards.
 type canon struct {
-	src, dst     []byte
-	pos          int
-	strict       bool
-	members      []member // stack of the open objects' members
-	scratch      []byte
-	firstMembers [24]member
+	src, dst []byte
+	pos      int
+	strict   bool
+	members  []member // stack of the open objects' members
+	scratch  []byte
 }
 
 // member is one key and value in dst.
