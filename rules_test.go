@@ -37,7 +37,7 @@ var layers = []struct {
 	{[]string{"db/dbtest"}, false},
 	{[]string{"db", "seal"}, false},
 	{[]string{"matrix"}, true},
-	{[]string{"fault", "config"}, false},
+	{[]string{"fault", "config", "stream"}, false},
 }
 
 func layerOf(pkg string) int {
@@ -123,7 +123,7 @@ func checkOutside(t *testing.T, s source, imported string) {
 			}
 		}
 	}
-	http := []string{"homeserver/clientapi", "homeserver/signin", "rest", "server", "servertest", "demo", "web", "cmd/myelin", "bench", "fault", "outgoing"}
+	http := []string{"homeserver/clientapi", "homeserver/signin", "rest", "server", "servertest", "demo", "web", "cmd/myelin", "bench", "fault", "outgoing", "stream"}
 	if imported == "net/http" && !slices.Contains(http, s.pkg) {
 		t.Errorf("%s: package %s may not speak HTTP", s.name, s.pkg)
 	}

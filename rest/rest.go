@@ -102,6 +102,9 @@ type Options struct {
 	MaxWaiting int
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// PublicURL is the address that people use: pages from there may open a stream, beside those from the
+	// address that a request names.
+	PublicURL string
 	// Fallback serves paths outside the APIs (the web client); nil answers M_UNRECOGNIZED.
 	Fallback http.Handler
 }
@@ -119,6 +122,9 @@ type Server struct {
 	next    atomic.Uint64
 	active  atomic.Int64 // requests in service
 	waiting atomic.Int64 // requests of Long routes
+
+	streams  streams
+	helloing *endpoint // whose rules hold for who opens a stream
 }
 
 // New makes a Server without routes.

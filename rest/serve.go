@@ -50,7 +50,10 @@ func bootID() string {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) { s.route(w, hr) }
+
+// route serves a request, and reports whether it waits without its goroutine.
+func (s *Server) route(w http.ResponseWriter, hr *http.Request) (waits bool) {
 	r := &Request{Request: hr, s: s, start: time.Now()}
 	r.rec.ResponseWriter = w
 	r.W = &r.rec
@@ -61,16 +64,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		cors(w.Header())
 		if hr.Method == http.MethodOptions {
 			s.preflight(w)
-			return
+			return false
 		}
 	}
 	if r.e == nil {
 		s.unmatched(r, known, api)
-		return
+		return false
 	}
-	if answer, err := s.serve(r); answer != parked {
-		s.finish(r, answer, err)
+	answer, err := s.serve(r)
+	if answer == parked {
+		return true
 	}
+	s.finish(r, answer, err)
+	return false
 }
 
 func isAPI(path string) bool {

@@ -102,10 +102,14 @@ func (s *Server) await(r *Request, w Wait) (any, error) {
 	_ = r.Waker() // a handler that nothing wakes waits for the time only
 	g := r.guest
 	g.wait = w
+	end := time.Now().Add(w.For)
+	if f, ok := r.rec.ResponseWriter.(*frame); ok {
+		f.sit(r, end) // its goroutine is of no use any more
+		return parked, nil
+	}
 	over, moment := time.NewTimer(w.For), time.NewTimer(s.o.ParkAfter)
 	defer over.Stop()
 	defer moment.Stop()
-	end := time.Now().Add(w.For)
 	stays := true
 	defer func() {
 		if stays {

@@ -128,6 +128,9 @@ func (s *Server) revoked(user id.UserID, _ id.DeviceID) {
 	if s.feed != nil {
 		s.feed.Revoked(user)
 	}
+	if s.rest != nil {
+		s.rest.Revoked(user)
+	}
 }
 
 // hint reads what other processes have written.

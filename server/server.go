@@ -299,7 +299,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 	c := s.config
 	r := rest.New(rest.Options{
 		Authenticate: s.authenticate, Masquerade: s.masquerade, Seen: s.accounts.Seen, Refused: s.refused, Log: s.log, Registerer: s.registry, Clock: s.clock,
-		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, Fallback: app,
+		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, PublicURL: c.PublicURL, Fallback: app,
 	})
 	api := &clientapi.API{
 		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Services: s.services,
@@ -311,6 +311,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 	}
 	r.Add(api.Routes()...)
 	r.Add(s.ownRoutes()...)
+	r.AddStream()
 	return r
 }
 
@@ -342,6 +343,9 @@ func (s *Server) Close() error {
 	}
 	drain, done := context.WithTimeout(context.Background(), drainTime)
 	defer done()
+	if s.rest != nil {
+		problems = append(problems, s.rest.CloseStreams(drain))
+	}
 	for _, l := range s.listeners {
 		problems = append(problems, l.stop(drain))
 	}
