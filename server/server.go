@@ -168,7 +168,7 @@ func (s *Server) buildAccounts(context.Context) error {
 	s.signin = signin.New(signin.Options{
 		Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
 		Reserved:     func(u id.UserID) error { return s.services.Reserved(u, nil) },
-		Registration: signin.Registration(c.Registration), Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on", Guests: c.Guests == "on",
+		Registration: signin.Registration(c.Registration), Tokens: c.RegistrationTokens, Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on", Guests: c.Guests == "on",
 	})
 	return nil
 }

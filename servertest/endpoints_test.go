@@ -289,3 +289,21 @@ func guests(t *testing.T, s *Server) {
 		t.Error("who was a guest is not in the people search")
 	}
 }
+
+func TestRegistrationToken(t *testing.T) {
+	s := Start(t, "", "MYELIN_REGISTRATION=token", "MYELIN_REGISTRATION_TOKENS=one word,other")
+	const validity = "/_matrix/client/v1/register/m.login.registration_token/validity?token="
+	if !ask(t, s.URL, nil, "200", "GET", validity+"other", ``).Get("valid").Bool() || ask(t, s.URL, nil, "200", "GET", validity+"wrong", ``).Get("valid").Bool() {
+		t.Error("the wrong tokens are valid")
+	}
+	register := func(want, auth string) gjson.Result {
+		return ask(t, s.URL, nil, want, "POST", v3+"register", `{"username":"carol","password":"a long password","auth":`+auth+`}`)
+	}
+	if got := register("401", `null`); got.Get("flows.0.stages").Raw != `["m.login.registration_token"]` {
+		t.Errorf("asked for %s", got.Raw)
+	}
+	register("401 M_UNRECOGNIZED", `{"type":"m.login.dummy"}`)
+	register("401 M_FORBIDDEN", `{"type":"m.login.registration_token","token":"wrong"}`)
+	register("401 M_FORBIDDEN", `{"type":"m.login.registration_token"}`)
+	register("200", `{"type":"m.login.registration_token","token":"one word"}`)
+}

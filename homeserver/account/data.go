@@ -16,6 +16,7 @@ import (
 
 const (
 	maxDatumType = 255
+	maxData      = 10_000 // entries of one person
 	maxTags      = 100
 	typeTags     = "m.tag"
 	typeIgnored  = "m.ignored_user_list"
@@ -99,6 +100,9 @@ func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error 
 	if d.Type == "" || len(d.Type) > maxDatumType || len(d.Room) > maxDatumType {
 		return fault.New(fault.InvalidParam, "The type of the account data is empty or too long.")
 	}
+	if err := a.checkSpace(ctx, user, d); err != nil {
+		return err
+	}
 	b, err := a.sealed(ctx, user, "data", d.Content)
 	if err != nil {
 		return err
@@ -108,6 +112,20 @@ func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error 
 		return a.write(ctx, "set account data", user, put)
 	}
 	return a.db.Write(ctx, "set account data", nil, put)
+}
+
+// checkSpace refuses a new entry of somebody who has very many. It is not exact when several are written at a time.
+func (a *Accounts) checkSpace(ctx context.Context, user id.UserID, d Datum) error {
+	var have, there int
+	err := a.db.QueryRow(ctx, `select count(*), coalesce(sum(case when room_id = $2 and type = $3 then 1 else 0 end), 0)
+		from account_data where user_id = $1`, string(user), string(d.Room), d.Type).Scan(&have, &there)
+	if err != nil {
+		return fmt.Errorf("count account data: %w", err)
+	}
+	if have >= maxData && there == 0 {
+		return fault.New(fault.TooLarge, "This account has too many entries of account data.")
+	}
+	return nil
 }
 
 // putDatum writes an entry whose content is sealed as b. Tags are read inside writes, so they are written

@@ -11,6 +11,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 )
 
@@ -203,5 +204,23 @@ func TestFilters(t *testing.T) {
 				b.t.Errorf("%s: %v", bad, err)
 			}
 		}
+	})
+}
+
+func TestAccountDataIsBounded(t *testing.T) {
+	each(t, func(b *bench) {
+		b.user(alice, "A")
+		set := func(typ string) error {
+			return b.SetDatum(b.ctx, alice, Datum{Type: typ, Content: json.RawMessage(`{}`)})
+		}
+		b.must(set("x"))
+		b.must(b.db.Write(b.ctx, "fill", nil, func(tx *db.Tx) error {
+			_, err := tx.Exec(fmt.Sprintf(`insert into account_data (user_id, room_id, type, content)
+				with recursive n(i) as (select 1 union all select i + 1 from n where i < %d)
+				select user_id, room_id, 't' || i, content from account_data, n where type = 'x'`, maxData-1))
+			return err
+		}))
+		b.wantFault(set("one more"), fault.TooLarge)
+		b.must(set("t7"))
 	})
 }

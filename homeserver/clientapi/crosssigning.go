@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"errors"
 	"net/http"
 
 	"maunium.net/go/mautrix/id"
@@ -23,16 +24,14 @@ func (a *API) uploadCrossSigning(r *rest.Request) (any, error) {
 	if err := r.JSON(&body); err != nil {
 		return nil, err
 	}
-	needed, err := a.E2EE.CrossSigningNeedsAuth(r.Context(), r.Who.User, body)
-	if err != nil {
+	err := a.E2EE.UploadCrossSigning(r.Context(), r.Who.User, body, false)
+	if !errors.Is(err, e2ee.ErrUnconfirmed) {
 		return nil, err
 	}
-	if needed {
-		if err := a.interactive(r); err != nil {
-			return nil, err
-		}
+	if err := a.interactive(r); err != nil {
+		return nil, err
 	}
-	return nil, a.E2EE.UploadCrossSigning(r.Context(), r.Who.User, body)
+	return nil, a.E2EE.UploadCrossSigning(r.Context(), r.Who.User, body, true)
 }
 
 func (a *API) uploadSignatures(r *rest.Request) (any, error) {

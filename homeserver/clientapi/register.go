@@ -55,8 +55,13 @@ func noThreepid(*rest.Request) (any, error) {
 	return nil, fault.New(fault.ThreepidDenied, "This server does not take e-mail addresses or telephone numbers.")
 }
 
-func (a *API) tokenValidity(*rest.Request) (any, error) {
-	return nil, fault.New(fault.Forbidden, "Registration tokens are not used on this server.")
+func (a *API) tokenValidity(r *rest.Request) (any, error) {
+	token := r.Q("token")
+	if token == "" {
+		return nil, fault.New(fault.MissingParam, "token is missing.")
+	}
+	good, err := a.Signin.TokenGood(token)
+	return map[string]bool{"valid": good}, err
 }
 
 func (a *API) toolNonce(r *rest.Request) (any, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -66,19 +67,9 @@ func (k *Keys) crossSigningKeys(ctx context.Context, q querier, user id.UserID) 
 	return keys, nil
 }
 
-// CrossSigningNeedsAuth reports whether the upload replaces or adds to keys that exist, so that the user
-// has to prove once more who they are. The first upload and a repeated one do not (spec v1.11, MSC3967).
-func (k *Keys) CrossSigningNeedsAuth(ctx context.Context, user id.UserID, up CrossSigning) (bool, error) {
-	uploaded, err := checkCrossSigning(user, up)
-	if err != nil {
-		return false, err
-	}
-	stored, err := k.crossSigningKeys(ctx, k.DB, user)
-	if err != nil {
-		return false, err
-	}
-	return stored[master] != nil && !same(stored, uploaded), nil
-}
+// ErrUnconfirmed is returned for an upload that replaces or adds to keys that exist, for which the user has to prove
+// once more who they are. The first upload and a repeated one need no proof (spec v1.11, MSC3967).
+var ErrUnconfirmed = errors.New("the upload changes cross-signing keys that exist")
 
 // same reports whether every uploaded key is stored already. Signatures are not compared: the client may
 // have added some.
@@ -147,8 +138,9 @@ func checkCrossSigningKey(user id.UserID, usage string, raw json.RawMessage) (*c
 
 // UploadCrossSigning stores cross-signing keys. The self-signing and the user-signing key must be signed by
 // the master key of the request or, when there is none, by the stored one. A new master key takes the keys
-// and signatures of the former one with it (client-server API, POST /keys/device_signing/upload).
-func (k *Keys) UploadCrossSigning(ctx context.Context, user id.UserID, up CrossSigning) error {
+// and signatures of the former one with it (client-server API, POST /keys/device_signing/upload). Whether a proof is
+// needed is decided in the transaction that stores the keys, so that of two first uploads one is the first.
+func (k *Keys) UploadCrossSigning(ctx context.Context, user id.UserID, up CrossSigning, confirmed bool) error {
 	keys, err := checkCrossSigning(user, up)
 	if err != nil {
 		return err
@@ -159,18 +151,21 @@ func (k *Keys) UploadCrossSigning(ctx context.Context, user id.UserID, up CrossS
 		}
 	}
 	err = k.write(ctx, "upload cross-signing keys", []id.UserID{user}, func(tx *db.Tx) error {
-		return k.storeCrossSigning(ctx, tx, user, keys)
+		return k.storeCrossSigning(ctx, tx, user, keys, confirmed)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnconfirmed) {
 		return fmt.Errorf("store cross-signing keys: %w", err)
 	}
-	return nil
+	return err
 }
 
-func (k *Keys) storeCrossSigning(ctx context.Context, tx *db.Tx, user id.UserID, keys map[string]*crossSigningKey) error {
+func (k *Keys) storeCrossSigning(ctx context.Context, tx *db.Tx, user id.UserID, keys map[string]*crossSigningKey, confirmed bool) error {
 	stored, err := k.crossSigningKeys(ctx, inTx{tx}, user)
 	if err != nil {
 		return err
+	}
+	if !confirmed && stored[master] != nil && !same(stored, keys) {
+		return ErrUnconfirmed
 	}
 	signing := keys[master]
 	if signing == nil {

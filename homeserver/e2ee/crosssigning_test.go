@@ -2,6 +2,7 @@ package e2ee
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -18,21 +19,29 @@ func TestCrossSigning(t *testing.T) {
 		up, m, ss, _ := identityOf(alice, "a")
 		needs := func(up CrossSigning) bool {
 			t.Helper()
-			needed, err := w.CrossSigningNeedsAuth(w.ctx, alice, up)
-			w.must(err)
-			return needed
+			return errors.Is(w.UploadCrossSigning(w.ctx, alice, up, false), ErrUnconfirmed)
 		}
-		if needs(up) {
-			t.Error("the first upload needs authentication")
+		// Two first uploads at a time: one of them is the first.
+		second, _, _, _ := identityOf(alice, "second")
+		results := make(chan error, 2)
+		for _, first := range []CrossSigning{up, second} {
+			go func() { results <- w.UploadCrossSigning(w.ctx, alice, first, false) }()
 		}
-		w.must(w.UploadCrossSigning(w.ctx, alice, up))
+		if a, b := <-results, <-results; errors.Is(a, ErrUnconfirmed) == errors.Is(b, ErrUnconfirmed) {
+			t.Errorf("two first uploads: %v and %v", a, b)
+		}
+		w.must(w.UploadCrossSigning(w.ctx, alice, second, true))
+		w.must(w.UploadCrossSigning(w.ctx, alice, up, true))
+		w.must(w.UploadCrossSigning(w.ctx, alice, second, true))
+		w.took()
+		w.must(w.UploadCrossSigning(w.ctx, alice, up, true))
 		if got := w.took(); !slices.Equal(got, []Change{{Kind: DeviceList, User: alice}}) {
 			t.Errorf("reported %v", got)
 		}
 		if needs(up) {
 			t.Error("the same keys again need authentication")
 		}
-		w.must(w.UploadCrossSigning(w.ctx, alice, up))
+		w.must(w.UploadCrossSigning(w.ctx, alice, up, false))
 		if got := w.took(); len(got) != 0 {
 			t.Errorf("the same keys again were reported: %v", got)
 		}
@@ -54,7 +63,7 @@ func TestCrossSigning(t *testing.T) {
 		if !needs(replace) {
 			t.Error("a new self-signing key needs no authentication")
 		}
-		w.must(w.UploadCrossSigning(w.ctx, alice, replace))
+		w.must(w.UploadCrossSigning(w.ctx, alice, replace, true))
 		if w.signedBy(alice, "D", ss) {
 			t.Error("a signature by the former self-signing key is left")
 		}
@@ -64,7 +73,7 @@ func TestCrossSigning(t *testing.T) {
 		if !needs(reset) {
 			t.Error("a new master key needs no authentication")
 		}
-		w.must(w.UploadCrossSigning(w.ctx, alice, CrossSigning{Master: reset.Master}))
+		w.must(w.UploadCrossSigning(w.ctx, alice, CrossSigning{Master: reset.Master}, true))
 		if a := w.query(alice, alice); len(a.SelfSigningKeys)+len(a.UserSigningKeys) != 0 || gjson.GetBytes(a.MasterKeys[alice], "keys").Raw == "" {
 			t.Errorf("after a reset: %+v", a)
 		}
@@ -115,18 +124,15 @@ func TestCrossSigningRefusals(t *testing.T) {
 		"foreign signer": {CrossSigning{Master: up.Master, UserSigning: raw(stranger.sign(crossSigningObject(strange, userSigning)))}, fault.BadSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := w.UploadCrossSigning(w.ctx, alice, c.up); !fault.Is(err, c.kind) {
+			if err := w.UploadCrossSigning(w.ctx, alice, c.up, true); !fault.Is(err, c.kind) {
 				t.Errorf("got %v, want %s", err, c.kind)
 			}
 		})
 	}
-	_, err := w.CrossSigningNeedsAuth(w.ctx, alice, CrossSigning{})
-	w.refused(err, fault.MissingParam)
-
 	// A device may not have the name of a key.
 	device := newSigner(alice, m.public, "device")
 	w.upload(alice, id.DeviceID(m.public), Upload{DeviceKeys: raw(device.sign(unsignedDevice(device, id.DeviceID(m.public))))})
-	err = w.UploadCrossSigning(w.ctx, alice, up)
+	err := w.UploadCrossSigning(w.ctx, alice, up, true)
 	w.refused(err, fault.Forbidden)
 }
 
@@ -136,8 +142,8 @@ func TestSignatures(t *testing.T) {
 		upB, mB, _, _ := identityOf(bob, "b")
 		phone := deviceOf(alice, "D")
 		w.upload(alice, "D", Upload{DeviceKeys: identity(alice, "D")})
-		w.must(w.UploadCrossSigning(w.ctx, alice, upA))
-		w.must(w.UploadCrossSigning(w.ctx, bob, upB))
+		w.must(w.UploadCrossSigning(w.ctx, alice, upA, true))
+		w.must(w.UploadCrossSigning(w.ctx, bob, upB, true))
 		w.took()
 
 		w.sign(t, alice, ssA.sign(unsignedDevice(phone, "D")), "D")
@@ -184,9 +190,9 @@ func TestSignatureRefusals(t *testing.T) {
 	signed := ssA.sign(unsignedDevice(phone, "D"))
 	refuse("no self-signing key", alice, "D", signed, fault.NotFound)
 	refuse("no such user", bob, "D", signed, fault.NotFound)
-	w.must(w.UploadCrossSigning(w.ctx, bob, upB))
+	w.must(w.UploadCrossSigning(w.ctx, bob, upB, true))
 	refuse("no user-signing key", bob, mB.public, usA.sign(crossSigningObject(mB, master)), fault.NotFound)
-	w.must(w.UploadCrossSigning(w.ctx, alice, upA))
+	w.must(w.UploadCrossSigning(w.ctx, alice, upA, true))
 	refuse("no such device", alice, "E", signed, fault.NotFound)
 	refuse("not the master key", bob, "x", signed, fault.NotFound)
 

@@ -333,7 +333,7 @@ func TestErasedPerson(t *testing.T) {
 	w := newWorld(t, dbtest.SQLite(t))
 	up, _, _, _ := identityOf(alice, "a")
 	w.upload(alice, "D", Upload{DeviceKeys: identity(alice, "D"), OneTimeKeys: oneTime("a")})
-	w.must(w.UploadCrossSigning(w.ctx, alice, up))
+	w.must(w.UploadCrossSigning(w.ctx, alice, up, true))
 	version, err := w.CreateBackup(w.ctx, alice, "x", raw(map[string]string{}))
 	w.must(err)
 	w.must(w.PutDehydrated(w.ctx, alice, dehydrated("DEHYDRATED")))

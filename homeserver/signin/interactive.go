@@ -43,6 +43,7 @@ type authentication struct {
 	Identifier *Identifier `json:"identifier"`
 	User       string      `json:"user"`
 	Password   string      `json:"password"`
+	Token      string      `json:"token"`
 }
 
 // Confirm returns nil when auth, the auth object of a request, confirms the operation. Else the fault is the
@@ -91,7 +92,13 @@ func (s *Signin) Confirm(ctx context.Context, op Operation, auth json.RawMessage
 
 // stage checks one stage.
 func (s *Signin) stage(ctx context.Context, op Operation, a authentication, c Client) error {
-	if a.Type == StageDummy {
+	switch a.Type {
+	case StageDummy:
+		return nil
+	case StageRegistrationToken:
+		if !s.knows(a.Token) {
+			return fault.New(fault.Forbidden, "The registration token is not known.")
+		}
 		return nil
 	}
 	user, err := s.identify(a.Identifier, a.User)

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // the protocol's; HMAC-SHA1 is not broken
+	"crypto/subtle"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -35,7 +36,7 @@ type NewAccount struct {
 
 // Available returns a fault unless an account of that name could be made (GET /register/available).
 func (s *Signin) Available(ctx context.Context, username string) error {
-	if s.o.Registration != Open {
+	if s.o.Registration != Open && s.o.Registration != Token {
 		return closed()
 	}
 	_, err := s.free(ctx, username)
@@ -76,7 +77,7 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 		return account.Session{}, fault.New(fault.InvalidParam, "There is no such kind of account.")
 	case n.Type == StageService:
 		return account.Session{}, fault.New(fault.Forbidden, "This token belongs to no application service.")
-	case s.o.Registration != Open:
+	case s.o.Registration != Open && s.o.Registration != Token:
 		return account.Session{}, closed()
 	}
 	user, err := s.registering(ctx, n)
@@ -89,6 +90,9 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 		}
 	}
 	op := Operation{Name: "register", Flows: [][]string{{StageDummy}}}
+	if s.o.Registration == Token {
+		op.Flows = [][]string{{StageRegistrationToken}}
+	}
 	if err := s.Confirm(ctx, op, n.Auth, c); err != nil {
 		return account.Session{}, err
 	}
@@ -99,6 +103,22 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 		return s.promote(ctx, user, n, c)
 	}
 	return s.create(ctx, account.NewUser{User: user}, n, "open", c)
+}
+
+// TokenGood tells whether an account can be made with a registration token.
+func (s *Signin) TokenGood(token string) (bool, error) {
+	if s.o.Registration != Token {
+		return false, fault.New(fault.Forbidden, "Registration tokens are not used on this server.")
+	}
+	return s.knows(token), nil
+}
+
+func (s *Signin) knows(token string) bool {
+	good := 0
+	for _, t := range s.o.Tokens {
+		good |= subtle.ConstantTimeCompare([]byte(t), []byte(token))
+	}
+	return good == 1
 }
 
 // registering is the user id of a new account: a new name, or that of the guest who gets an account of their own.

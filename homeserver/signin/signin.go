@@ -28,6 +28,8 @@ const (
 	Closed       Registration = "closed"
 	Open         Registration = "open"
 	SharedSecret Registration = "shared_secret"
+	// Token: whoever has one of the tokens of Options.Tokens.
+	Token Registration = "token"
 )
 
 // The stages of user-interactive authentication, and the types of sign-in.
@@ -36,6 +38,8 @@ const (
 	StageDummy    = "m.login.dummy"
 	StageToken    = "m.login.token"               // sign-in only
 	StageService  = "m.login.application_service" // registration and sign-in
+
+	StageRegistrationToken = "m.login.registration_token" // registration only
 )
 
 // Options configures Signin. Accounts, Seal and Audit are needed.
@@ -49,6 +53,8 @@ type Options struct {
 	Registration Registration
 	// Guests lets people come without an account.
 	Guests bool
+	// Tokens are what people who register have to know when Registration is Token.
+	Tokens []string
 	// Secret is the shared secret of registration by tools; empty: not served.
 	Secret string
 	// Cost is the cost of password hashing; the zero value is Strong.
