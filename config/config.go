@@ -40,7 +40,7 @@ type Config struct {
 	TURNURIs                 []string      `key:"turn_uris" default:"" doc:"Addresses of a TURN server for calls of other clients, as turn:turn.example.org:3478?transport=udp. Empty: none."`
 	TURNSecret               string        `key:"turn_secret" default:"" doc:"Secret that the TURN server shares (coturn: static-auth-secret)." secret:"all"`
 	TURNLifetime             time.Duration `key:"turn_lifetime" default:"24h" doc:"How long a password for the TURN server works."`
-	Registration             string        `key:"registration" default:"closed" allowed:"closed,open,token,shared_secret" doc:"Who may make an account: nobody, anybody, who has one of registration_tokens, or only tools that know registration_shared_secret."`
+	Registration             string        `key:"registration" default:"closed" allowed:"closed,open,shared_secret,token" doc:"Who may make an account: nobody, anybody, who has one of registration_tokens, or only tools that know registration_shared_secret."`
 	Guests                   string        `key:"guests" default:"off" allowed:"off,on" doc:"Whether somebody without an account may come as a guest, into rooms that admit guests."`
 	RegistrationTokens       []string      `key:"registration_tokens" default:"" doc:"Words that let people make an account when registration is token." secret:"all"`
 	RegistrationSharedSecret string        `key:"registration_shared_secret" default:"" doc:"Serves /_synapse/admin/v1/register for tools that hold this secret, also beside open registration." secret:"all"`

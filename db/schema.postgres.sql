@@ -420,6 +420,13 @@ create table room_state (
 
 CREATE INDEX room_state_pos ON public.room_state USING btree (room, pos);
 
+create table room_upgrade (
+	room_id text not null,
+	replacement text not null,
+	user_id text not null,
+	PRIMARY KEY (room_id)
+);
+
 create table schema_file (
 	name text not null,
 	sum text not null,

@@ -399,4 +399,10 @@ CREATE TABLE room_state (
 
 CREATE INDEX room_state_pos on room_state (room, pos);
 
+CREATE TABLE room_upgrade (
+	room_id     text not null primary key,
+	replacement text not null,
+	user_id     text not null
+) strict;
+
 CREATE TABLE schema_file (name text primary key, sum text not null, applied integer not null) strict;

@@ -248,6 +248,9 @@ func (s *Server) connect(ctx context.Context) (err error) {
 	s.audit.Start()
 	s.accounts.Start(ctx)
 	s.closers = append(s.closers, func() error { return s.accounts.Close(context.WithoutCancel(ctx)) })
+	if err := s.rooms.FinishUpgrades(ctx); err != nil {
+		return err
+	}
 	s.delayed.Start(ctx)
 	s.closers = append(s.closers, func() error { s.delayed.Close(); return nil })
 	s.cluster, err = cluster.Start(ctx, cluster.Options{DB: s.db, URL: s.config.Database, OnHint: s.hint, Log: s.log})

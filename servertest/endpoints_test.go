@@ -103,9 +103,14 @@ func loginToken(t *testing.T, s *Server) {
 	}
 	token := ask(t, s.URL, carol, "200", "POST", get, `{`+proof(carol)+`}`).Get("login_token").Str
 	login := `{"type":"m.login.token","token":"` + token + `"}`
-	if got := ask(t, s.URL, nil, "200", "POST", v3+"login", login).Get("user_id").Str; got != string(carol.UserID) {
+	second := ask(t, s.URL, nil, "200", "POST", v3+"login", login)
+	if got := second.Get("user_id").Str; got != string(carol.UserID) {
 		t.Errorf("the token signs %s in", got)
 	}
+	settings := v3 + "user/" + string(carol.UserID) + "/account_data/m.local_notification_settings." + second.Get("device_id").Str
+	ask(t, s.URL, carol, "200", "PUT", settings, `{"is_silenced":true}`)
+	ask(t, s.URL, &mautrix.Client{AccessToken: second.Get("access_token").Str}, "200", "POST", v3+"logout", ``)
+	ask(t, s.URL, carol, "404 M_NOT_FOUND", "GET", settings, ``)
 	ask(t, s.URL, nil, "403 M_FORBIDDEN", "POST", v3+"login", login)
 	ask(t, s.URL, nil, "400 M_MISSING_PARAM", "POST", v3+"login", `{"type":"m.login.token"}`)
 }

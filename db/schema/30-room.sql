@@ -64,6 +64,13 @@ create table room_member (
 );
 create index room_member_room on room_member (room, membership);
 
+-- Rooms whose replacement exists and that do not say so yet.
+create table room_upgrade (
+	room_id     text not null primary key,
+	replacement text not null,
+	user_id     text not null -- who upgraded it
+);
+
 create table room_alias (
 	alias   text   not null primary key,
 	room    bigint not null,

@@ -160,6 +160,11 @@ func (a *Accounts) removeDevice(tx *db.Tx, user id.UserID, device id.DeviceID) e
 	if n == 0 {
 		return nil
 	}
+	// The notification settings of the device go with it (MSC3890).
+	if _, err := tx.Exec(`delete from account_data where user_id = $1 and room_id = '' and type in ($2, $3)`, string(user),
+		"m.local_notification_settings."+string(device), "org.matrix.msc3890.local_notification_settings."+string(device)); err != nil {
+		return fmt.Errorf("remove settings of a device: %w", err)
+	}
 	if a.o.DeviceRemoved != nil {
 		a.o.DeviceRemoved(tx, user, device)
 	}

@@ -393,6 +393,30 @@ func TestUpgrade(t *testing.T) {
 	})
 }
 
+// A process that ends between the new room and the tombstone of the old one is made up for by the next.
+func TestUpgradeCutOff(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		old := w.create(alice, Creation{Preset: presetPublic})
+		next, err := w.replace(ctx, alice, w.room(old), id.RoomV12, nil)
+		w.ok(err)
+		if w.room(old).State(typeTombstone, "") != nil {
+			t.Fatal("the old room is buried already")
+		}
+		w = w.fresh()
+		for range 2 {
+			w.ok(w.FinishUpgrades(ctx))
+			if got := w.room(old).State(typeTombstone, "").Get("replacement_room").Str; got != string(next) {
+				t.Errorf("the old room is replaced by %q", got)
+			}
+		}
+		var open int
+		w.ok(w.db.QueryRow(ctx, `select count(*) from room_upgrade`).Scan(&open))
+		if open != 0 {
+			t.Errorf("%d upgrades are open", open)
+		}
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	d, k := dbtest.SQLite(t), sealKeys(t)
 	for name, o := range map[string]Options{

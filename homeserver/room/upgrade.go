@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"encoding/json/jsontext"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,11 +38,21 @@ func (rs *Rooms) Upgrade(ctx context.Context, user id.UserID, roomID id.RoomID, 
 	if power.User(user) < power.Event(typeTombstone, true) {
 		return "", fault.New(fault.Forbidden, "You may not upgrade this room.")
 	}
+	replacement, err := rs.replace(ctx, user, old, v, creators)
+	if err != nil {
+		return "", err
+	}
+	return replacement, rs.bury(context.WithoutCancel(ctx), user, old, replacement)
+}
+
+// replace makes the new room. Its transaction also notes that the old one has to be buried, so that a crash between
+// the two leaves no room that is replaced and does not say so.
+func (rs *Rooms) replace(ctx context.Context, user id.UserID, old *Room, v id.RoomVersion, creators []id.UserID) (id.RoomID, error) {
 	drafts, err := rs.upgradeDrafts(ctx, user, old, v, creators)
 	if err != nil {
 		return "", err
 	}
-	replacement, err := rs.create(ctx, user, v, drafts, func(b *batch) {
+	return rs.create(ctx, user, v, drafts, func(b *batch) {
 		b.rows = append(b.rows, func(tx *db.Tx) error {
 			for _, q := range []string{
 				`update room_alias set room = $1 where room = $2`,
@@ -51,14 +62,46 @@ func (rs *Rooms) Upgrade(ctx context.Context, user id.UserID, roomID id.RoomID, 
 					return fmt.Errorf("move the room's names: %w", err)
 				}
 			}
-			_, err := tx.Exec(`update room set listed = 0 where nid = $1`, old.nid)
+			if _, err := tx.Exec(`update room set listed = 0 where nid = $1`, old.nid); err != nil {
+				return fmt.Errorf("move the room's names: %w", err)
+			}
+			_, err := tx.Exec(`insert into room_upgrade (room_id, replacement, user_id) values ($1, $2, $3)
+				on conflict (room_id) do update set replacement = excluded.replacement, user_id = excluded.user_id`,
+				string(old.ID), string(b.r.ID), string(user))
 			return err
 		})
 	})
+}
+
+// FinishUpgrades buries the rooms that were replaced by a process that ended before it did.
+func (rs *Rooms) FinishUpgrades(ctx context.Context) error {
+	type upgrade struct{ old, replacement, user string }
+	rows, err := rs.db.Query(ctx, `select room_id, replacement, user_id from room_upgrade`)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("look for upgrades: %w", err)
 	}
-	return replacement, rs.bury(ctx, user, old, replacement)
+	defer func() { _ = rows.Close() }()
+	var open []upgrade
+	for rows.Next() {
+		var u upgrade
+		if err := rows.Scan(&u.old, &u.replacement, &u.user); err != nil {
+			return fmt.Errorf("look for upgrades: %w", err)
+		}
+		open = append(open, u)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("look for upgrades: %w", err)
+	}
+	for _, u := range open {
+		old, err := rs.Get(ctx, id.RoomID(u.old))
+		if err != nil {
+			return err
+		}
+		if err := rs.bury(ctx, id.UserID(u.user), old, id.RoomID(u.replacement)); err != nil && !fault.Is(err, fault.Forbidden) {
+			return err
+		}
+	}
+	return nil
 }
 
 // upgradeDrafts lists the events of the new room. Its power levels come last: until then the creator may
@@ -154,8 +197,20 @@ func carriedPower(s *State, v id.RoomVersion, creators []id.UserID) []byte {
 	return object(levels)
 }
 
-// bury ends a room that was replaced. Who may not do all of it does what they may.
+// bury ends a room that was replaced, and notes that it did.
 func (rs *Rooms) bury(ctx context.Context, user id.UserID, old *Room, replacement id.RoomID) error {
+	err := rs.silence(ctx, user, old, replacement)
+	if err != nil && !fault.Is(err, fault.Forbidden) {
+		return err
+	}
+	return errors.Join(err, rs.db.Write(ctx, "room: buried", nil, func(tx *db.Tx) error {
+		_, err := tx.Exec(`delete from room_upgrade where room_id = $1 and replacement = $2`, string(old.ID), string(replacement))
+		return err
+	}))
+}
+
+// silence puts the tombstone into a room that was replaced. Who may not do all of it does what they may.
+func (rs *Rooms) silence(ctx context.Context, user id.UserID, old *Room, replacement id.RoomID) error {
 	key := ""
 	_, err := rs.setState(ctx, old.ID, Draft{Type: typeTombstone, StateKey: &key, Sender: user, Content: object(map[string]string{
 		"body": "This room has been replaced", "replacement_room": string(replacement),
