@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/myelin-health/myelin/stream"
 )
 
 // crowd are people who wait in /sync and have nothing to do.
@@ -21,9 +23,57 @@ type crowd struct {
 
 const idleMark = "wake up all"
 
-// measureIdle restarts the server, so that memory is not that of making accounts, and lets everybody wait:
-// a thousand of them in one room, the rest in rooms of twenty.
+// line is how one person asks, and waits for the answer.
+type line interface {
+	ask(path, token string) (status int, body []byte, err error)
+	close()
+}
+
+// polls is a line of plain requests on one connection.
+type polls struct{ *conn }
+
+func (l polls) ask(path, token string) (int, []byte, error) {
+	if cap(l.body) > 4096 {
+		l.body = nil
+	}
+	return l.try(request("GET", path, token, nil))
+}
+
+// close ends the waiting; the goroutine that asks still has the connection.
+func (l polls) close() { _ = l.c.Close() } // the server is stopped next
+
+// frames is a line of requests over a stream.
+type frames struct{ *stream.Conn }
+
+func (l frames) ask(path, _ string) (int, []byte, error) {
+	return l.Do(context.Background(), "GET", path, nil)
+}
+
+func (l frames) close() { _ = l.Close() } // the server is stopped next
+
+// measureIdle lets people wait in long polls.
 func (b *bench) measureIdle(ctx context.Context) error {
+	return b.measureWaiting(ctx, "waiting sync", 25, func(*person) (line, error) {
+		c, err := dial(b.server.address)
+		if err != nil {
+			return nil, err
+		}
+		c.wait = time.Hour
+		return polls{c}, nil
+	})
+}
+
+// measureStream lets people wait over streams.
+func (b *bench) measureStream(ctx context.Context) error {
+	return b.measureWaiting(ctx, "idle stream with a waiting sync", 12, func(p *person) (line, error) {
+		c, err := stream.Dial(ctx, "http://"+b.server.address, p.token)
+		return frames{c}, err
+	})
+}
+
+// measureWaiting restarts the server, so that memory is not that of making accounts, and lets everybody wait:
+// a thousand of them in one room, the rest in rooms of twenty.
+func (b *bench) measureWaiting(ctx context.Context, what string, target float64, open func(*person) (line, error)) error {
 	big := min(1000, b.waiting)
 	people, err := b.people(ctx, b.waiting)
 	if err != nil {
@@ -58,25 +108,22 @@ func (b *bench) measureIdle(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var waiting sync.WaitGroup
-	var conns []*conn
+	var lines []line
 	defer func() {
 		cancel()
-		for _, c := range conns {
-			if c.c != nil {
-				_ = c.c.SetDeadline(time.Now()) // ends the waiting
-			}
+		for _, l := range lines {
+			l.close() // ends the waiting
 		}
 		waiting.Wait()
 	}()
 	cr := &crowd{woken: make(chan time.Time, len(people))}
 	for i, p := range people {
-		c, err := dial(b.server.address)
+		l, err := open(p)
 		if err != nil {
 			return err
 		}
-		c.wait = time.Hour
-		conns = append(conns, c)
-		waiting.Go(func() { cr.follow(ctx, c, p, tokens[i], i < big) })
+		lines = append(lines, l)
+		waiting.Go(func() { cr.follow(ctx, l, p, tokens[i], i < big) })
 	}
 	if err := cr.quiet(ctx); err != nil {
 		return err
@@ -90,7 +137,7 @@ func (b *bench) measureIdle(ctx context.Context) error {
 	busy := b.cpu() - used
 	since := len(b.figures)
 	b.add(
-		figure{Name: fmt.Sprintf("memory per waiting sync, %d of them", len(people)), Value: float64(after-before) / 1024 / float64(len(people)), Target: 25, Unit: "KiB",
+		figure{Name: fmt.Sprintf("memory per %s, %d of them", what, len(people)), Value: float64(after-before) / 1024 / float64(len(people)), Target: target, Unit: "KiB",
 			Note: fmt.Sprintf("resident: %d MiB without, %d MiB with them", before>>20, after>>20)},
 		figure{Name: "CPU while they wait", Value: 100 * busy.Seconds() / b.seconds.Seconds(), Target: 2, Unit: "% of one",
 			Note: fmt.Sprintf("%d answers in that time", cr.answers.Load()-answers)},
@@ -126,10 +173,9 @@ func (b *bench) atRest(ctx context.Context) (int64, error) {
 }
 
 // follow waits in /sync again and again.
-func (cr *crowd) follow(ctx context.Context, c *conn, p *person, since string, listens bool) {
-	defer c.close()
+func (cr *crowd) follow(ctx context.Context, l line, p *person, since string, listens bool) {
 	for ctx.Err() == nil {
-		status, body, err := c.try(request("GET", "/_matrix/client/v3/sync?set_presence=offline&timeout=1800000&since="+escape(since), p.token, nil))
+		status, body, err := l.ask("/_matrix/client/v3/sync?set_presence=offline&timeout=1800000&since="+escape(since), p.token)
 		if err != nil || status != 200 {
 			return
 		}
@@ -138,9 +184,6 @@ func (cr *crowd) follow(ctx context.Context, c *conn, p *person, since string, l
 			cr.woken <- time.Now()
 		}
 		since = field(body, "next_batch")
-		if cap(c.body) > 4096 {
-			c.body = nil
-		}
 	}
 }
 

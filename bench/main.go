@@ -44,6 +44,7 @@ var measures = []struct {
 	{"deliver", (*bench).measureDeliver},
 	{"initial", (*bench).measureInitial},
 	{"idle", (*bench).measureIdle},
+	{"stream", (*bench).measureStream},
 	{"start", (*bench).measureStart},
 }
 
