@@ -177,7 +177,10 @@ func (st *stream) readable() {
 		ok := st.messages(r)
 		r.Reset(nil)
 		readers.Put(r)
-		if !ok || !st.s.streams.watch.rearm(st.watched, readable, st.readable) {
+		st.mu.Lock()
+		watched := st.watched // serve holds the lock until it is known
+		st.mu.Unlock()
+		if !ok || !st.s.streams.watch.rearm(watched, readable, st.readable) {
 			st.drop()
 		}
 	}()
