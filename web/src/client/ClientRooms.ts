@@ -7,7 +7,7 @@ import type { Notify, Person, Presence, RoomId, Tag, UserId } from "../store/mod
 import { DetailsFeed } from "./details.ts";
 import { setNotify } from "./notify.ts";
 import { withNeed } from "./powers.ts";
-import { setOwnPresence } from "./presence.ts";
+import { setOwnPresence, type PeopleStores } from "./presence.ts";
 import { refusing } from "./refusal.ts";
 import { directPeople, isMarkedUnread, pictureAt } from "./summary.ts";
 import { localPart } from "./wire.ts";
@@ -22,12 +22,14 @@ const rules = { invite: WireRule.Invite, knock: WireRule.Knock, public: WireRule
 export class ClientRooms implements Rooms {
   readonly #client: MatrixClient;
   readonly #upload: (picture: Blob) => Promise<string>;
+  readonly #presence: PeopleStores["presence"];
   readonly #details = new Map<RoomId, DetailsFeed>();
 
   /** `upload` puts a picture on the server as it is. */
-  constructor(client: MatrixClient, upload: (picture: Blob) => Promise<string>) {
+  constructor(client: MatrixClient, upload: (picture: Blob) => Promise<string>, presence: PeopleStores["presence"]) {
     this.#client = client;
     this.#upload = upload;
+    this.#presence = presence;
   }
 
   // Finding.
@@ -161,7 +163,7 @@ export class ClientRooms implements Rooms {
   }
 
   setPresence(presence: Presence): Promise<void> {
-    return this.#do((client) => setOwnPresence(client, presence));
+    return this.#do((client) => setOwnPresence(client, presence, this.#presence));
   }
 
   // The room itself.

@@ -83,7 +83,7 @@ export class Connection implements Homeserver {
     });
     this.#media = new Media(this.#client);
     const upload = (picture: Blob): Promise<string> => this.#media.uploadPlain(picture);
-    this.rooms = new ClientRooms(this.#client, upload);
+    this.rooms = new ClientRooms(this.#client, upload, filled.presence);
     this.settings = new ClientSettings(this.#client, upload, (name) => {
       events.onName(name);
     });

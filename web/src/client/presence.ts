@@ -16,6 +16,7 @@ export interface PeopleStores {
 /** Keeps in step who is there, who is writing and who is blocked. */
 export function followPeople(client: MatrixClient, stores: PeopleStores): void {
   const told = new Map<UserId, Presence>();
+  stores.presence.set(new Map([[client.getSafeUserId(), presenceOf(ownPresence() ?? SetPresence.Online)]]));
   let due = false;
   client.on(UserEvent.Presence, (_event, user) => {
     told.set(user.userId, presenceOf(user.presence));
@@ -23,7 +24,8 @@ export function followPeople(client: MatrixClient, stores: PeopleStores): void {
     due = true;
     setTimeout(() => {
       due = false;
-      stores.presence.set(new Map(told));
+      stores.presence.update((now) => new Map([...now, ...told]));
+      told.clear();
     });
   });
   client.on(RoomMemberEvent.Typing, (_event, { roomId }) => {
@@ -52,10 +54,11 @@ export function ownPresence(): SetPresence | undefined {
   return kept === "away" || kept === "offline" ? wire[kept] : undefined;
 }
 
-export async function setOwnPresence(client: MatrixClient, presence: Presence): Promise<void> {
-  await client.setPresence({ presence: wire[presence] });
+export async function setOwnPresence(client: MatrixClient, presence: Presence, store: PeopleStores["presence"]): Promise<void> {
   await client.setSyncPresence(wire[presence]);
+  await client.setPresence({ presence: wire[presence] });
   localStorage.setItem(name, presence);
+  store.update((now) => new Map(now).set(client.getSafeUserId(), presence)); // the server tells others only
 }
 
 export function forgetPresence(): void {

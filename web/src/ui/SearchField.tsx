@@ -9,11 +9,13 @@ export interface SearchFieldProps {
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly autoFocus?: boolean;
+  /** Is this a search of its own for those who jump from landmark to landmark? There should be one on a screen. */
+  readonly landmark?: boolean;
 }
 
-export function SearchField({ label, clearLabel, value, onChange, autoFocus = false }: SearchFieldProps): ReactNode {
+export function SearchField({ label, clearLabel, value, onChange, autoFocus = false, landmark = true }: SearchFieldProps): ReactNode {
   return (
-    <div className={styles["field"]} role="search">
+    <div className={styles["field"]} role={landmark ? "search" : undefined}>
       <Icon name="search" size={18} />
       <input
         type="text"

@@ -56,7 +56,8 @@ export function PaneView({ room }: { readonly room: string }): ReactNode {
         </h2>
         <IconButton icon="close" label={t("details.close")} onClick={model.close} />
       </header>
-      <div className={styles["scroll"]}>
+      {/* A page on which nothing may be changed has nothing else to hold the focus, and has to be scrolled by keys too. */}
+      <div className={styles["scroll"]} role="group" aria-labelledby="pane-title" tabIndex={0}>
         <Page now={now} model={model} />
       </div>
       <Questions now={now} model={model} />

@@ -43,7 +43,7 @@ function Invite({ now, model }: RoomParts): ReactNode {
   const { found } = now;
   return (
     <section aria-label={t("people.invite")}>
-      <SearchField label={t("people.invite")} clearLabel={t("inbox.clear")} value={found.term} onChange={model.find} />
+      <SearchField label={t("people.invite")} clearLabel={t("inbox.clear")} value={found.term} onChange={model.find} landmark={false} />
       {found.items.length > 0 && (
         <ul aria-label={t("people.results")}>
           {found.items.map((person) => (

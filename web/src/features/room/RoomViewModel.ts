@@ -61,6 +61,7 @@ export class RoomViewModel implements Readable<RoomSnapshot> {
 }
 
 function stateOf(ready: boolean, room: RoomSummary | undefined): RoomSnapshot["state"] {
+  if (room?.membership === "knocked") return ready ? "gone" : "loading"; // nothing to see before somebody lets one in
   if (room !== undefined) return room.membership === "invited" ? "invited" : ready ? "open" : "loading";
   return ready ? "gone" : "loading";
 }
