@@ -105,6 +105,6 @@ it("tells that somebody asks to be let in, and that the room has moved", () => {
   expect(screen.getByText("This conversation goes on in a new room.")).toBeTruthy();
   fireEvent.click(screen.getByRole("link", { name: "Look" }));
   expect(screen.getByText("late shift")).toBeTruthy();
-  fireEvent.click(screen.getByRole("button", { name: `Let ${chiara.name} in` }));
+  fireEvent.click(screen.getByRole("button", { name: `Let in ${chiara.name}` }));
   expect(app.asked).toEqual([`invite !r ${chiara.id}`]);
 });
