@@ -125,7 +125,7 @@ function Leaving({ room, now, model }: PageParts & { readonly room: RoomSummary 
           model.ask({ about: "report" });
         }}
       >
-        {t("report.title")}
+        {t("pane.report")}
       </Button>
       <Button
         look="danger"

@@ -50,7 +50,7 @@ const sures = {
   ban: { title: "person.ban", text: "person.banSure", yes: "person.ban", reason: "person.banReason" },
   block: { title: "person.block", text: "person.blockSure", yes: "person.block" },
   encrypt: { title: "settings.encrypt", text: "settings.encryptSure", yes: "settings.encrypt" },
-  report: { title: "report.title", text: "report.text", yes: "report.send", reason: "report.reason" },
+  report: { title: "pane.report", text: "pane.reportText", yes: "report.send", reason: "report.reason" },
 } as const satisfies Record<string, SureWords>;
 
 interface SureParts extends PageParts {
