@@ -83,7 +83,11 @@ export function MenuPopup({ label, items, anchor, signs = [], onClose }: MenuPop
         >
           {item.icon !== undefined && <Icon name={item.icon} />}
           <span>{item.label}</span>
-          {item.hint !== undefined && <kbd dir="ltr">{item.hint}</kbd>}
+          {item.hint !== undefined && (
+            <kbd dir="ltr" aria-hidden="true">
+              {item.hint}
+            </kbd>
+          )}
         </button>
       ))}
     </div>

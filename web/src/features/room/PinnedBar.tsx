@@ -21,7 +21,7 @@ export function PinnedBar({ desk }: { readonly desk: Desk }): ReactNode {
       <button
         type="button"
         className={styles["one"]}
-        aria-label={t("pinned.go")}
+        title={t("pinned.go")}
         onClick={() => {
           setTurn(turn + 1);
           void desk.toItem(shown.item);

@@ -10,7 +10,7 @@ import styles from "./QuoteView.module.css";
 export function QuoteView({ quote, desk }: { readonly quote: Quote; readonly desk: Desk }): ReactNode {
   const { t } = useWords();
   return (
-    <button type="button" className={styles["quote"]} aria-label={t("message.goToAnswered")} onClick={() => void desk.toItem(quote.item)}>
+    <button type="button" className={styles["quote"]} title={t("message.goToAnswered")} onClick={() => void desk.toItem(quote.item)}>
       {quote.sender !== undefined && <bdi className={styles["sender"]}>{quote.sender.name}</bdi>}
       <span className={styles["text"]} dir="auto">
         {quote.body === undefined ? t("message.answered") : bodyText(quote.body, t)}

@@ -27,7 +27,6 @@ export function ReactionsView({ item, reactions, desk }: ReactionsProps): ReactN
             <button
               type="button"
               aria-pressed={own}
-              aria-label={words}
               title={words}
               onClick={() => {
                 app.homeserver.messages.react(desk.room, item.id, key).catch(() => {
