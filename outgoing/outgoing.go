@@ -1,6 +1,6 @@
 // Package outgoing is how the server calls others over HTTP: push gateways, application services, previewed
-// pages. It calls no private addresses unless the operator allows it, follows no redirects by itself, reads
-// no answer without an end, and does not wait for ever.
+// pages. It calls no private addresses unless the operator allows it, follows redirects only where it says so,
+// reads no answer without an end, and does not wait for ever.
 //
 // It knows nothing of what is called.
 package outgoing
@@ -25,7 +25,10 @@ var ErrPrivate = errors.New("the address is private (configuration key private_a
 const maxAnswer = 1 << 20
 
 // Client calls others. It may be used from any goroutine.
-type Client struct{ http *http.Client }
+type Client struct {
+	http    *http.Client
+	private bool // private addresses are allowed
+}
 
 // New makes a client. private allows loopback, link-local and private addresses; names are resolved first,
 // so that a public name of a private address is refused too.
@@ -34,7 +37,7 @@ func New(private bool) *Client {
 	if !private {
 		dialer.Control = refusePrivate
 	}
-	return &Client{&http.Client{
+	return &Client{private: private, http: &http.Client{
 		Timeout: time.Minute,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 45 * time.Second,

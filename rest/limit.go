@@ -20,6 +20,7 @@ const (
 	Registering              // new accounts, per address
 	Uploading                // media
 	Searching                // user directory, search
+	Previewing               // pages that links point to
 	Unlimited                // no bucket
 	numLimits
 )
@@ -28,7 +29,7 @@ func (l Limit) valid() bool { return l < numLimits }
 
 // String names the limit as the configuration does.
 func (l Limit) String() string {
-	return [...]string{"ordinary", "sending", "joining", "signing_in", "registering", "uploading", "searching", "unlimited"}[l]
+	return [...]string{"ordinary", "sending", "joining", "signing_in", "registering", "uploading", "searching", "previewing", "unlimited"}[l]
 }
 
 // Rate is a token bucket: Burst at once, then PerSecond.
@@ -48,6 +49,7 @@ func DefaultRates() map[Limit]Rate {
 		Registering: {0.5, 20},
 		Uploading:   {5, 50},
 		Searching:   {10, 50},
+		Previewing:  {2, 100},
 	}
 }
 

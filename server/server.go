@@ -29,6 +29,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
+	"github.com/myelin-health/myelin/homeserver/preview"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/outgoing"
@@ -65,6 +66,7 @@ type Server struct {
 	feed     *feed.Feed
 	delayed  *delayed.Events
 	media    *media.Media
+	previews *preview.Previews // nil: switched off
 	services *appservice.Services
 	cluster  *cluster.Cluster
 	rest     *rest.Server
@@ -227,16 +229,18 @@ func (s *Server) buildMedia(context.Context) (err error) {
 		DB: s.db, Seal: s.keys, Audit: s.audit, ServerName: s.config.ServerName, Dir: filepath.Join(s.config.DataDir, "media"),
 		MaxBytes: s.config.MaxUploadBytes, Clock: s.clock, Log: s.log,
 	})
-	return err
+	if err != nil || s.config.URLPreviews != "on" {
+		return err
+	}
+	s.previews = preview.New(preview.Options{
+		Web: outgoing.New(s.config.PrivateAddresses == "allow"), Media: s.media, Clock: s.clock, Log: s.log, Metrics: s.registry,
+	})
+	s.closers = append(s.closers, func() error { s.previews.Close(); return nil })
+	return nil
 }
 
 // connect starts what runs in the background.
 func (s *Server) connect(ctx context.Context) (err error) {
-	for key, set := range map[string]bool{"url_previews": s.config.URLPreviews == "on"} {
-		if set {
-			s.log.Warn("this version does not use a configured setting yet", "setting", key)
-		}
-	}
 	if err := s.feed.Start(ctx, s.rooms); err != nil {
 		return err
 	}
@@ -305,7 +309,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, PublicURL: c.PublicURL, Fallback: app,
 	})
 	api := &clientapi.API{
-		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Services: s.services,
+		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Services: s.services, Previews: s.previews,
 		DeviceLists: s.feed.DeviceLists,
 		ServerName:  c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
 		Support: clientapi.Support{Page: c.SupportPage, Email: c.SupportEmail, MatrixID: id.UserID(c.SupportMatrixID)},

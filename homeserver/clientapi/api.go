@@ -17,6 +17,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
+	"github.com/myelin-health/myelin/homeserver/preview"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
@@ -32,6 +33,7 @@ type API struct {
 	Feed     *feed.Feed
 	Delayed  *delayed.Events
 	Services *appservice.Services
+	Previews *preview.Previews // nil: switched off
 
 	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
 	// are no longer of interest. It is the feed's.

@@ -30,7 +30,7 @@ func (a *API) mediaRoutes() []rest.Route {
 			read(rule, base, "/download/{serverName}/{mediaId}/{fileName}", a.download),
 			read(rule, base, "/thumbnail/{serverName}/{mediaId}", a.thumbnail),
 			read(access.UserOrGuest, base, "/config", a.mediaConfig),
-			read(access.UserOrGuest, base, "/preview_url", a.previewURL),
+			rest.Route{Method: http.MethodGet, Path: base + "/preview_url", Access: access.User, Limit: rest.Previewing, Long: true, Handle: a.previewURL},
 		)
 	}
 	return append(routes,
@@ -102,8 +102,19 @@ func (a *API) mediaConfig(*rest.Request) (any, error) {
 	return map[string]int64{"m.upload.size": a.Media.MaxBytes}, nil
 }
 
-func (a *API) previewURL(*rest.Request) (any, error) {
-	return nil, fault.New(fault.Unrecognized, "URL previews are switched off.")
+func (a *API) previewURL(r *rest.Request) (any, error) {
+	if a.Previews == nil {
+		return nil, fault.New(fault.Unrecognized, "URL previews are switched off.")
+	}
+	// Which time is preferred (ts) makes no difference: no former versions are kept.
+	if _, err := r.QInt("ts", 0); err != nil {
+		return nil, err
+	}
+	link := r.Q("url")
+	if link == "" {
+		return nil, fault.New(fault.MissingParam, "url is missing.")
+	}
+	return a.Previews.Of(r.Context(), person(r), link)
 }
 
 // mediaWait reads timeout_ms.

@@ -6,11 +6,15 @@ import (
 	"image/png"
 	"mime"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/myelin-health/myelin/homeserver/preview"
+	"github.com/myelin-health/myelin/outgoing"
 )
 
 const (
@@ -139,6 +143,27 @@ func TestMediaRefusals(t *testing.T) {
 		}
 		k.json("alice", "GET", base+"/preview_url?url=https://example.org", nil, "404 M_UNRECOGNIZED")
 		k.json("", "GET", base+"/config", nil, "401 M_MISSING_TOKEN")
+	}
+}
+
+func TestPreviewEndpoint(t *testing.T) {
+	k := newKeyring(t)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<title>Ward 3</title>"))
+	}))
+	defer page.Close()
+	k.api.Previews = preview.New(preview.Options{Web: outgoing.New(true), Media: k.api.Media})
+	defer k.api.Previews.Close()
+	for _, base := range []string{authedMedia, legacyMedia} {
+		at := base + "/preview_url?url="
+		if got := k.json("alice", "GET", at+url.QueryEscape(page.URL)+"&ts=1510610716656", nil, "200"); got.Get("og:title").Str != "Ward 3" {
+			t.Errorf("preview: %s", got.Raw)
+		}
+		k.json("", "GET", at+url.QueryEscape(page.URL), nil, "401 M_MISSING_TOKEN")
+		k.json("alice", "GET", at+url.QueryEscape(page.URL)+"&ts=x", nil, "400 M_INVALID_PARAM")
+		k.json("alice", "GET", at, nil, "400 M_MISSING_PARAM")
+		k.json("alice", "GET", at+"gopher://x", nil, "400 M_INVALID_PARAM")
 	}
 }
 

@@ -190,7 +190,7 @@ func (m *Media) Delete(ctx context.Context, who Person, mediaID string, anyway b
 func (m *Media) Sweep(ctx context.Context) error {
 	now := m.Clock()
 	err := m.DB.Write(ctx, "sweep media", nil, func(tx *db.Tx) error {
-		_, err := tx.Exec(`delete from media where file = '' and expires < $1`, now.UnixMilli())
+		_, err := tx.Exec(`delete from media where expires <> 0 and expires < $1`, now.UnixMilli())
 		return err
 	})
 	if err != nil {

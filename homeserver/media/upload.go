@@ -26,14 +26,23 @@ type Person struct {
 // Upload stores a file and returns its address. size is what the uploader announced, or -1. When it
 // returns, file and row survive power loss.
 func (m *Media) Upload(ctx context.Context, who Person, meta Meta, body io.Reader, size int64) (id.ContentURI, error) {
+	return m.add(ctx, who, meta, body, size, 0)
+}
+
+// Lend is Upload of a file that nobody needs for long: it goes at the first Sweep after until.
+func (m *Media) Lend(ctx context.Context, who Person, meta Meta, body io.Reader, size int64, until time.Time) (id.ContentURI, error) {
+	return m.add(ctx, who, meta, body, size, until.UnixMilli())
+}
+
+func (m *Media) add(ctx context.Context, who Person, meta Meta, body io.Reader, size, expires int64) (id.ContentURI, error) {
 	mediaID := newID()
 	s, err := m.store(ctx, who.User, mediaID, meta, body, size)
 	if err != nil {
 		return id.ContentURI{}, err
 	}
 	err = m.DB.Write(ctx, "upload media", nil, func(tx *db.Tx) error {
-		if _, err := tx.Exec(`insert into media (media_id, user_id, created, expires, file, size, meta) values ($1, $2, $3, 0, $4, $5, $6)`,
-			mediaID, who.User, m.Clock().UnixMilli(), s.file, s.size, s.meta); err != nil {
+		if _, err := tx.Exec(`insert into media (media_id, user_id, created, expires, file, size, meta) values ($1, $2, $3, $4, $5, $6, $7)`,
+			mediaID, who.User, m.Clock().UnixMilli(), expires, s.file, s.size, s.meta); err != nil {
 			return err
 		}
 		m.auditUpload(tx, who, mediaID, s.size)
@@ -66,7 +75,7 @@ func (m *Media) Create(ctx context.Context, user id.UserID) (uri id.ContentURI, 
 	until = now.Add(PendingFor).Truncate(time.Millisecond)
 	err = m.DB.Write(ctx, "reserve media id", nil, func(tx *db.Tx) error {
 		var n int
-		if err := tx.QueryRow(`select count(*) from media where user_id = $1 and expires >= $2`, user, now.UnixMilli()).Scan(&n); err != nil {
+		if err := tx.QueryRow(`select count(*) from media where user_id = $1 and expires >= $2 and file = ''`, user, now.UnixMilli()).Scan(&n); err != nil {
 			return err
 		}
 		if n >= MaxPending {
