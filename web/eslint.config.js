@@ -29,7 +29,7 @@ export default tseslint.config(
       eqeqeq: "error",
     },
   },
-  { files: ["vite.config.ts", "e2e/vitest.config.ts"], rules: { "no-restricted-exports": "off" } },
+  { files: ["vite.config.ts", "e2e/vitest.config.ts", "bench/vitest.config.ts"], rules: { "no-restricted-exports": "off" } },
   { files: ["src/**"], ignores: ["src/client/**"], rules: { "no-restricted-imports": forbid(sdk) } },
   {
     files: ["src/ui/**"],
@@ -66,5 +66,5 @@ export default tseslint.config(
       "no-restricted-imports": forbid(sdk, react, [["**/client/**"], "Screens read stores; only main.tsx meets client/."]),
     },
   },
-  { files: ["src/**/*.test.{ts,tsx}", "src/testing/**", "e2e/**"], rules: { "ours/no-literal-text": "off" } },
+  { files: ["src/**/*.test.{ts,tsx}", "src/testing/**", "e2e/**", "bench/**"], rules: { "ours/no-literal-text": "off" } },
 );

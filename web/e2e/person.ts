@@ -19,7 +19,7 @@ export function openBrowser(...more: string[]): Promise<Browser> {
 
 /** Somebody at a browser of their own, and what they do there. */
 export class Person {
-  readonly page: Page;
+  page: Page;
   /** Everything that should not have been: exceptions, breaches of the policy, what axe found. */
   readonly faults: string[] = [];
   readonly said: string[] = [];
@@ -27,6 +27,12 @@ export class Person {
 
   private constructor(context: BrowserContext, page: Page) {
     this.#context = context;
+    this.page = page;
+    this.useTab(page);
+  }
+
+  /** Goes on in another tab of the same browser. */
+  useTab(page: Page): void {
     this.page = page;
     page.on("pageerror", (fault) => this.faults.push(String(fault)));
     page.on("console", (message) => {

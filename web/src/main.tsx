@@ -81,8 +81,11 @@ new Announcer({
   preferences: app.preferences,
   route: app.route,
   watched: () => document.visibilityState === "visible" && document.hasFocus(),
-  sound: playSound,
+  sound: () => {
+    if (account.leads) playSound(); // not once per tab
+  },
   show: (room) => {
+    if (!account.leads) return;
     showOutside(String(speech.snapshot.sentences["notice.outside"]), () => {
       app.route.go({ at: "room", room });
     });

@@ -89,6 +89,11 @@ export class BrowserAccount implements Account {
     });
   }
 
+  /** This tab holds the connection. */
+  get leads(): boolean {
+    return this.#open !== undefined;
+  }
+
   /** Goes on where this browser left off. */
   async start(): Promise<void> {
     if (!globalThis.isSecureContext) {

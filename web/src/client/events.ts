@@ -53,6 +53,7 @@ export function bodyOf(event: MatrixEvent): MessageBody | undefined {
   if (event.isBeingDecrypted() || event.getType() === "m.room.encrypted") return undefined; // known in a moment
   if (M_POLL_START.matches(event.getType())) return { kind: "poll", poll: unasked(event.getContent()) };
   if (event.getType() !== "m.room.message") return undefined;
+  if (event.getContent().msgtype === MsgType.KeyVerificationRequest) return undefined; // asked over the page
   return messageBody(event.getContent());
 }
 

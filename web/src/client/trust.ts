@@ -139,8 +139,8 @@ export class TrustKeeper implements Safety {
     } catch {
       return "failed";
     }
+    void this.#restore(); // with many conversations this takes a while
     await this.refresh();
-    await this.#restore();
     return "done";
   }
 

@@ -8,6 +8,7 @@ import { Dialog } from "../../ui/Dialog.tsx";
 import { Select } from "../../ui/Select.tsx";
 import { TextField } from "../../ui/TextField.tsx";
 import { presenceWords, PersonFace, usePresence } from "../Face.tsx";
+import { IdentityMark } from "../trust/IdentityView.tsx";
 import styles from "./PaneView.module.css";
 import type { PageParts } from "./PaneView.tsx";
 import type { Question } from "./PaneViewModel.ts";
@@ -154,6 +155,7 @@ function PersonWindow({ details, member, now, model }: PageParts & { readonly de
             <bdi>{person.id}</bdi>
             {presence !== undefined && <span className={styles["apart"]}>{t(presenceWords[presence])}</span>}
           </p>
+          {!self && details.encrypted && <IdentityMark person={person} />}
         </div>
         <RoleChoice details={details} member={member} now={now} model={model} />
         {!self && (

@@ -71,7 +71,7 @@ export class ConfirmViewModel implements Readable<ConfirmSnapshot> {
     this.#change({ busy: true, fault: "none" });
     const answer = await this.#app.safety.useRecoveryKey(typed).catch(() => "failed" as const);
     this.#change({ busy: false, fault: answer === "done" ? "none" : answer });
-    if (answer === "done") this.#app.guide.open("confirmed");
+    if (answer === "done" && this.#app.guide.snapshot === "confirm") this.#app.guide.open("confirmed"); // unless it has noticed by itself
   };
 
   readonly startAfresh = (): void => {

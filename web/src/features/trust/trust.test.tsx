@@ -101,6 +101,7 @@ describe("RecoveryViewModel", () => {
 describe("ConfirmViewModel", () => {
   it("takes a recovery key, and says in which way it is wrong", async () => {
     const app = testApp();
+    app.guide.open("confirm");
     const model = new ConfirmViewModel(app);
     await settled();
     expect(model.snapshot).toMatchObject({ others: true, hasKey: true });
