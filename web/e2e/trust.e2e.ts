@@ -228,6 +228,7 @@ it("locks every tab, shows nothing then, and opens with the password only", asyn
   const other = await page.context().newPage();
   await other.goto("/");
   await other.getByRole("list", { name: "Conversations" }).waitFor();
+  await page.getByRole("textbox", { name: "Message" }).fill("half a thou");
   await physician.go("Me");
   await page.getByRole("button", { name: "Lock now" }).click();
   for (const tab of [page, other]) await tab.getByRole("button", { name: "Unlock", exact: true }).waitFor();
@@ -244,7 +245,10 @@ it("locks every tab, shows nothing then, and opens with the password only", asyn
   await physician.look("locked-wrong-desktop");
   await page.getByLabel("Password").fill(physicianIs.password);
   await page.getByRole("button", { name: "Unlock", exact: true }).click();
-  await page.getByRole("list", { name: "Conversations" }).waitFor();
+  await physician.go("Inbox");
+  await page.getByRole("link", { name: new RegExp(nurseIs.name) }).click();
+  await expect.poll(() => page.getByRole("textbox", { name: "Message" }).inputValue()).toBe("half a thou");
+  await page.getByRole("textbox", { name: "Message" }).fill("");
   await other.getByRole("list", { name: "Conversations" }).waitFor();
   await other.close();
 });
@@ -265,10 +269,8 @@ it("opens without a network, and sends once what was written there, also after a
   await page.setViewportSize(phone);
   await physician.look("offline-phone");
   await page.setViewportSize(desktop);
-  await page.getByRole("textbox", { name: "Message" }).fill("half a thou");
   await page.reload();
   await physician.sees("And another one");
-  await expect.poll(() => page.getByRole("textbox", { name: "Message" }).inputValue()).toBe("half a thou");
   await server.kill();
   await page.context().setOffline(false);
   await server.run();

@@ -20,8 +20,8 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 
 const drafts = new Drafts();
-const browserUpdates = new BrowserUpdates();
 const account = new BrowserAccount(drafts);
+const browserUpdates = new BrowserUpdates(() => account.flush());
 
 const app: App = {
   account,

@@ -101,11 +101,11 @@ export class BrowserAccount implements Account {
       return;
     }
     addEventListener("pagehide", () => {
-      void this.#flush();
+      void this.flush();
       this.#tabs.leave();
     });
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "hidden") void this.#flush();
+      if (document.visibilityState === "hidden") void this.flush();
       else this.#idle?.check();
     });
     await this.#guard(async () => {
@@ -158,7 +158,7 @@ export class BrowserAccount implements Account {
   }
 
   async lock(): Promise<void> {
-    await this.#flush();
+    await this.flush();
     if (!(await lock())) return;
     this.#tabs.tell("locked");
     location.reload(); // a new page holds nothing of the old one
@@ -377,7 +377,8 @@ export class BrowserAccount implements Account {
     idle.touched();
   }
 
-  async #flush(): Promise<void> {
+  /** Writes down what is not written yet: the page may go. */
+  async flush(): Promise<void> {
     await Promise.allSettled([this.#drafts.flush(), this.#seen?.flush(), this.#open?.flush()]);
   }
 

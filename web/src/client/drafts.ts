@@ -1,7 +1,7 @@
 import type { Draft, DraftKey, Drafts } from "../store/Drafts.ts";
 import type { Vault } from "./vault.ts";
 
-const pause = 500;
+const pause = 200;
 
 /** Keeps drafts in the vault, so that neither a reload nor a lock loses them. */
 export class KeptDrafts {

@@ -11,7 +11,13 @@ const lookEvery = 30 * 60_000;
  */
 export class BrowserUpdates implements Updates {
   readonly ready = new Store(false);
+  readonly #keep: () => Promise<void>;
   #registration: ServiceWorkerRegistration | undefined;
+
+  /** `keep` writes down what somebody has begun. */
+  constructor(keep: () => Promise<void>) {
+    this.#keep = keep;
+  }
 
   /** Registers the worker; done late, since it fetches everything once. */
   async start(): Promise<void> {
@@ -22,7 +28,9 @@ export class BrowserUpdates implements Updates {
     serviceWorker.addEventListener("controllerchange", () => {
       if (first || changed) return;
       changed = true;
-      location.reload();
+      void this.#keep().finally(() => {
+        location.reload();
+      });
     });
     const registration = await serviceWorker.register("/sw.js");
     this.#registration = registration;
