@@ -9,6 +9,7 @@ import { Icon } from "../ui/Icon.tsx";
 import { shapes, type IconName } from "../ui/icons.ts";
 import { Logo } from "../ui/Logo.tsx";
 import { Menu } from "../ui/Menu.tsx";
+import { MenuPopup } from "../ui/MenuPopup.tsx";
 import { PresenceMark } from "../ui/PresenceMark.tsx";
 import { SearchField } from "../ui/SearchField.tsx";
 import { Select } from "../ui/Select.tsx";
@@ -88,6 +89,19 @@ export const stories: Readonly<Record<string, ComponentType>> = {
       ]}
     />
   ),
+  MenuPopup: () => (
+    <Anchored label="React">
+      {(anchor, close) => (
+        <MenuPopup
+          label="Message"
+          anchor={anchor}
+          signs={[{ sign: "👍", label: "Yes", onSelect: nothing }, { sign: "✅", label: "Done", onSelect: nothing }]}
+          items={[{ id: "answer", label: "Answer", icon: "back", hint: "R", onSelect: nothing }]}
+          onClose={close}
+        />
+      )}
+    </Anchored>
+  ),
   PresenceMark: () => (
     <Row>
       <PresenceMark presence="online" label="There" />
@@ -123,6 +137,26 @@ function Row({ children }: { readonly children: ReactNode }): ReactNode {
 function Held({ first, children }: { readonly first: string; readonly children: (value: string, set: (value: string) => void) => ReactNode }): ReactNode {
   const [value, set] = useState(first);
   return children(value, set);
+}
+
+/** Something that belongs to the button that opens it. */
+function Anchored({ label, children }: { readonly label: string; readonly children: (anchor: HTMLElement, close: () => void) => ReactNode }): ReactNode {
+  const [anchor, setAnchor] = useState<HTMLElement>();
+  return (
+    <>
+      <Button
+        onClick={(event) => {
+          setAnchor(event.currentTarget);
+        }}
+      >
+        {label}
+      </Button>
+      {anchor !== undefined &&
+        children(anchor, () => {
+          setAnchor(undefined);
+        })}
+    </>
+  );
 }
 
 /** Something over the page, behind a button. */
