@@ -128,7 +128,7 @@ it("brings the invitation and the message to the nurse, who answers", async () =
 
 it("shows who is writing", async () => {
   await nurse.page.getByRole("textbox", { name: "Message" }).fill("Bl");
-  await physician.page.getByText("is writing").waitFor();
+  await physician.page.getByRole("log").getByText("is writing").waitFor();
   await nurse.page.getByRole("textbox", { name: "Message" }).fill("");
 });
 
@@ -238,6 +238,7 @@ it("is as readable in the dark", async () => {
   await physician.go("Me");
   await physician.page.getByRole("radio", { name: "Dark" }).check();
   await physician.look("me-dark-desktop");
+  await physician.go("Inbox");
   await physician.page.getByRole("link", { name: /Ward 3 night shift/ }).click();
   await physician.sees("On my way");
   await physician.look("group-dark-desktop");
