@@ -28,7 +28,7 @@ type listener struct {
 
 func (l *listener) serve() error {
 	var err error
-	if l.server.TLSConfig != nil {
+	if l.scheme == "https" {
 		err = l.server.ServeTLS(l.Listener, "", "")
 	} else {
 		err = l.server.Serve(l.Listener)
