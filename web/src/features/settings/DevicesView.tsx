@@ -18,7 +18,7 @@ export function DevicesView(): ReactNode {
   const [model, now] = useViewModel((app) => new DevicesViewModel(app));
   return (
     <>
-      <Card title={t("settings.devices")}>
+      <Card title={t("devices.title")}>
         <p className={styles["soft"]}>{t("devices.hint")}</p>
         {now.state === "failed" && (
           <div className={styles["failed"]} role="alert">
