@@ -63,7 +63,8 @@ func (a *API) delayedEvents(r *rest.Request) (any, error) {
 	for i, ev := range list {
 		shown[i] = shownDelayed(ev)
 	}
-	return map[string]any{"delayed_events": shown}, err
+	// The proposal has changed the name; clients read one or the other.
+	return map[string]any{"delayed_events": shown, "scheduled": shown}, err
 }
 
 func (a *API) delayedEvent(r *rest.Request) (any, error) {
