@@ -16,6 +16,9 @@ import { SavedReplies } from "./replies.ts";
 import { ScheduledMessages } from "./scheduled.ts";
 import { TimelineFeed } from "./timeline.ts";
 
+/** What apps that know no polls show when one ends; it may not be empty. */
+const pollOver = "Poll ended";
+
 export interface MessageHooks {
   /** A room's timeline was cut. */
   onGap(room: RoomId): void;
@@ -177,7 +180,7 @@ export class RoomMessages implements Messages {
 
   endPoll(room: RoomId, poll: string): Promise<void> {
     return refusing(async () => {
-      const { type, content } = PollEndEvent.from(poll, "").serialize();
+      const { type, content } = PollEndEvent.from(poll, pollOver).serialize();
       await this.#send(room, type, content as Record<string, unknown>);
     });
   }
