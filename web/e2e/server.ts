@@ -88,6 +88,20 @@ export class Server {
     await call("logout/all", {}, access_token);
   }
 
+  /** Has somebody say numbered lines in a room, in the clear. */
+  async say(user: string, room: string, count: number): Promise<void> {
+    const password = (await this.people()).find((person) => person.user === user)?.password;
+    const base = `${this.address}/_matrix/client/v3`;
+    const body = JSON.stringify({ type: "m.login.password", identifier: { type: "m.id.user", user }, password });
+    const { access_token } = (await (await fetch(`${base}/login`, { method: "POST", body })).json()) as { access_token: string };
+    for (let i = 1; i <= count; i++) {
+      const content = JSON.stringify({ msgtype: "m.text", body: `Line ${String(i)}` });
+      const path = `${base}/rooms/${encodeURIComponent(room)}/send/m.room.message/say${String(i)}`;
+      const answer = await fetch(path, { method: "PUT", headers: { Authorization: `Bearer ${access_token}` }, body: content });
+      if (!answer.ok) throw new Error(`line ${String(i)}: ${await answer.text()}`);
+    }
+  }
+
   async people(): Promise<readonly DemoSignIn[]> {
     const response = await fetch(`${this.address}/_myelin/v1/demo`);
     return ((await response.json()) as { people: DemoSignIn[] }).people;
