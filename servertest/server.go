@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/myelin-health/myelin/config"
 	"github.com/myelin-health/myelin/db/dbtest"
@@ -19,6 +20,7 @@ type Server struct {
 	Dir      string
 	URL      string
 	settings []string
+	clock    func() time.Time // nil: the system's
 }
 
 // Each runs a test on a server with SQLite and on one with PostgreSQL.
@@ -30,8 +32,14 @@ func Each(t *testing.T, test func(t *testing.T, s *Server), settings ...string) 
 // Start starts a server; database is empty for SQLite.
 func Start(t testing.TB, database string, settings ...string) *Server {
 	t.Helper()
+	return startAt(t, nil, database, settings...)
+}
+
+// startAt starts a server that has a clock of the test's.
+func startAt(t testing.TB, clock func() time.Time, database string, settings ...string) *Server {
+	t.Helper()
 	address := FreeAddress(t)
-	s := &Server{Dir: filepath.Join(t.TempDir(), "data"), URL: "http://" + address}
+	s := &Server{Dir: filepath.Join(t.TempDir(), "data"), URL: "http://" + address, clock: clock}
 	s.settings = append([]string{
 		"MYELIN_SERVER_NAME=localhost", "MYELIN_DATA_DIR=" + s.Dir, "MYELIN_DATABASE=" + database, "MYELIN_LISTEN_HTTP=" + address,
 		"MYELIN_REGISTRATION=shared_secret", "MYELIN_REGISTRATION_SHARED_SECRET=" + Secret, "MYELIN_RATE_LIMITS=off",
@@ -57,7 +65,7 @@ func (s *Server) start(t testing.TB) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if s.Server, err = server.Start(context.Background(), c, server.Options{Log: log}); err != nil {
+	if s.Server, err = server.Start(context.Background(), c, server.Options{Log: log, Clock: s.clock}); err != nil {
 		t.Fatal(err)
 	}
 }

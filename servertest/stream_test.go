@@ -168,3 +168,66 @@ func TestStreamFallsBackAndReturns(t *testing.T) {
 		t.Error("the token works after signing out")
 	}
 }
+
+// Receipts and typing come over the stream at most once a second, and messages at once.
+func TestAsidesOverTheStream(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Now().UnixMilli())
+	s := startAt(t, func() time.Time { return time.UnixMilli(now.Load()) }, "")
+	ctx := context.Background()
+	alice, bob := Register(t, s.URL, "alice"), Register(t, s.URL, "bob")
+	room, err := alice.CreateRoom(ctx, &mautrix.ReqCreateRoom{Preset: "public_chat"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.JoinRoomByID(ctx, room.RoomID); err != nil {
+		t.Fatal(err)
+	}
+	c, err := stream.Dial(ctx, s.URL, bob.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	since := ""
+	sync := func() gjson.Result {
+		t.Helper()
+		status, body, err := c.Do(ctx, "GET", "/_matrix/client/v3/sync?timeout=60000&set_presence=offline&since="+since, nil)
+		if err != nil || status != http.StatusOK {
+			t.Fatal(status, err)
+		}
+		since = gjson.GetBytes(body, "next_batch").Str
+		joined := gjson.GetBytes(body, "rooms.join."+gjson.Escape(string(room.RoomID)))
+		return gjson.Parse(`[` + joined.Get("timeline.events.#.content.body").Raw + `,` + joined.Get("ephemeral.events.#.type").Raw + `]`)
+	}
+	say := func(text string) id.EventID {
+		t.Helper()
+		sent, err := alice.SendText(ctx, room.RoomID, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sent.EventID
+	}
+	read := func(e id.EventID) {
+		t.Helper()
+		if err := alice.MarkRead(ctx, room.RoomID, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(what, want string) {
+		t.Helper()
+		if got := sync(); got.Raw != want {
+			t.Fatalf("%s: %s, want %s", what, got.Raw, want)
+		}
+	}
+	sync()
+	one := say("one")
+	want("a message", `[["one"],[]]`)
+	read(one)
+	say("two")
+	want("a message, and a receipt that did not come alone", `[["two"],["m.receipt"]]`)
+	three := say("three")
+	want("a message", `[["three"],[]]`)
+	read(three)
+	now.Add(time.Second.Milliseconds())
+	want("a receipt alone", `[[],["m.receipt"]]`)
+}

@@ -95,7 +95,7 @@ func BenchmarkPublish(b *testing.B) {
 	w, r, people := crowdWorld(b, 20)
 	for _, u := range people {
 		w.sync(u, "")
-		w.waiters.listen(u, func() {})
+		w.waiters.listen(u, new(deviceMemory), func() {})
 	}
 	rm, err := w.rooms.Get(ctx, r)
 	w.ok(err)

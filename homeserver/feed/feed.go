@@ -82,13 +82,14 @@ type Feed struct {
 	ended    int64                     // last position of the newest batch of this process
 	txns     map[mailTxn]chan struct{} // to-device requests under way
 	typing   map[id.RoomID]*typing
-	soon     map[id.RoomID]bool // rooms whose members are woken in a moment
+	soon     map[id.RoomID]bool // rooms with asides that were not told
 	receipts receiptBook
 
 	histories map[id.RoomID]*history
 
-	catching sync.Mutex // held while positions of other processes are read
-	ruling   sync.Mutex // held while push rules are changed
+	looking  atomic.Bool // nudgeSoon is about to run
+	catching sync.Mutex  // held while positions of other processes are read
+	ruling   sync.Mutex  // held while push rules are changed
 	stop     chan struct{}
 	stopped  sync.WaitGroup
 	closed   atomic.Bool

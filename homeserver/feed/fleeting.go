@@ -16,8 +16,7 @@ import (
 // fleeting part of a sync token; a token of another process gets a snapshot.
 
 const (
-	tick          = time.Second            // how often expiry is looked at
-	gather        = 100 * time.Millisecond // how long fleeting news of a room is gathered before its members are woken
+	tick          = time.Second // how often expiry is looked at
 	typingDefault = 30 * time.Second
 	typingMax     = 2 * time.Minute
 	typingKept    = 10 * time.Minute // how long it is remembered that people stopped
@@ -66,7 +65,7 @@ func (f *Feed) Type(ctx context.Context, user id.UserID, roomID id.RoomID, on bo
 	}
 	f.mu.Unlock()
 	if changed {
-		f.woke("typing", f.waiters.wake(r.JoinedLocal()...))
+		f.nudge("typing", r.JoinedLocal()...)
 		f.stirred()
 	}
 	return nil
@@ -94,7 +93,7 @@ func (f *Feed) expireTyping() {
 	}
 	f.mu.Unlock()
 	for _, r := range changed {
-		f.wakeRoomSoon(r)
+		f.nudgeRoom(r)
 	}
 }
 
@@ -149,33 +148,6 @@ func appendTyping(dst []byte, users []id.UserID) []byte {
 		dst = appendString(dst, string(u))
 	}
 	return append(dst, `]}}`...)
-}
-
-// wakeRoomSoon wakes a room's members in a moment, once for all that happens until then.
-func (f *Feed) wakeRoomSoon(r id.RoomID) {
-	f.mu.Lock()
-	first := len(f.soon) == 0
-	f.soon[r] = true
-	f.mu.Unlock()
-	if first {
-		time.AfterFunc(gather, f.wakeSoon)
-	}
-}
-
-func (f *Feed) wakeSoon() {
-	f.mu.Lock()
-	rooms := f.soon
-	f.soon = make(map[id.RoomID]bool)
-	f.mu.Unlock()
-	ctx, cancel := f.background()
-	defer cancel()
-	n := 0
-	for roomID := range rooms {
-		if r, err := f.rooms.Get(ctx, roomID); err == nil {
-			n += f.waiters.wake(r.JoinedLocal()...)
-		}
-	}
-	f.woke("soon", n)
 }
 
 // clockwork does what is due by the clock until the feed is closed.

@@ -3,6 +3,7 @@ package feed
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"maunium.net/go/mautrix/id"
 )
@@ -15,6 +16,8 @@ var memorySeed = maphash.MakeSeed()
 
 // deviceMemory is what is remembered of a device between its syncs. Losing it costs redundant answers only.
 type deviceMemory struct {
+	told atomic.Int64 // when it was last answered with news, milliseconds
+
 	mu      sync.Mutex
 	checked bool   // looked for acknowledged messages since the process started
 	pending string // token of the newest answer; what was in it counts when the device comes with it

@@ -280,11 +280,9 @@ func (f *Feed) wakePresence() {
 			}
 		}
 	}
-	n := 0
 	for u := range tell {
-		n += f.waiters.wake(u)
+		f.nudge("presence", u)
 	}
-	f.woke("presence", n)
 }
 
 // appendEvent appends the m.presence event of a person, if anything is known, to a list.

@@ -15,7 +15,8 @@ import (
 // place is what the feed knows of a room while somebody's state that names it is in memory.
 type place struct {
 	id   id.RoomID
-	last atomic.Int64 // position of the newest event or receipt that is known
+	last atomic.Int64 // position of the newest event that is known
+	read atomic.Int64 // position of the newest receipt that is known
 	// floor: what is known is complete after it. Guarded by Feed.mu.
 	floor int64
 	refs  int // people in memory who name it; guarded by Feed.mu

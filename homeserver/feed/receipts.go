@@ -251,19 +251,19 @@ func (f *Feed) noteReceipt(x receipt) {
 		rr.put(x)
 		rr.mu.Unlock()
 	}
-	if p := f.places[x.room]; p != nil && x.pos > p.last.Load() {
-		p.last.Store(x.pos)
+	if p := f.places[x.room]; p != nil && x.pos > p.read.Load() {
+		p.read.Store(x.pos)
 	}
 }
 
-// wakeForReceipt tells the reader's own devices at once, for their unread counts, and the other members a
-// little later, together with what else was read meanwhile.
+// wakeForReceipt tells the reader's own devices first, for their unread counts, and the other members a little
+// later, together with what else was read meanwhile.
 func (f *Feed) wakeForReceipt(x receipt) {
-	f.woke("receipt", f.waiters.wake(x.user))
+	f.nudge("receipt", x.user)
 	f.pushing.due(x.user)
 	f.stirred()
 	if x.typ == Read && f.waiters.count() > 0 {
-		f.wakeRoomSoon(x.room)
+		f.nudgeRoom(x.room)
 	}
 }
 

@@ -40,7 +40,6 @@ func (a *answer) rooms(ctx context.Context) error {
 		return nil
 	}
 	a.out = append(a.out, '}')
-	a.news = true
 	return nil
 }
 
@@ -120,6 +119,7 @@ func (a *answer) strippedRoom(ctx context.Context, s stay, open string) (bool, e
 	a.out = append(a.out, open...)
 	a.out = append(a.out, a.f.rooms.Stripped(r, a.p.user)...)
 	a.out = append(a.out, `}}`...)
+	a.news = true
 	return true, nil
 }
 
@@ -186,7 +186,12 @@ func (a *answer) joinedRoom(ctx context.Context, s stay) (bool, error) {
 	if newlyJoined {
 		a.met(r)
 	}
-	if !pt.fresh && !c.fullState && len(pt.events) == 0 && len(pt.state) == 0 && ephemeral == nil && data == nil {
+	switch {
+	case pt.fresh || c.fullState || len(pt.events) > 0 || len(pt.state) > 0 || data != nil:
+		a.news = true
+	case ephemeral != nil:
+		a.aside = true
+	default:
 		return false, nil
 	}
 	a.out = append(a.out, '{')
@@ -211,7 +216,7 @@ func (a *answer) joinedRoom(ctx context.Context, s stay) (bool, error) {
 
 // quiet reports, from memory, that a room has nothing new.
 func (a *answer) quiet(s stay) bool {
-	if a.call.initial || a.call.fullState || s.Pos > a.from || s.place.floor > a.from || s.place.last.Load() > a.from {
+	if a.call.initial || a.call.fullState || s.Pos > a.from || s.place.floor > a.from || s.place.last.Load() > a.from || s.place.read.Load() > a.from {
 		return false
 	}
 	if _, ok := a.typing[s.Room]; ok {
@@ -279,6 +284,7 @@ func (a *answer) leftRoom(ctx context.Context, s stay) (bool, error) {
 	a.out = append(a.out, `,"account_data":{"events":[`...)
 	a.out = append(a.out, data...)
 	a.out = append(a.out, `]}}`...)
+	a.news = true
 	return true, nil
 }
 
@@ -341,7 +347,7 @@ func (a *answer) ephemeral(ctx context.Context, pt *part) ([]byte, error) {
 	if pt.fresh {
 		after = 0
 	}
-	if flt.kind("m.receipt", "") && (pt.fresh || pt.s.place.last.Load() > after || pt.s.place.floor > after) {
+	if flt.kind("m.receipt", "") && (pt.fresh || pt.s.place.read.Load() > after || pt.s.place.floor > after) {
 		rr, err := a.f.receiptsOf(ctx, pt.r.ID)
 		if err != nil {
 			return nil, err

@@ -257,7 +257,7 @@ func (a *answer) presence(ctx context.Context) error {
 	a.out = append(a.out, `{"events":[`...)
 	a.out = append(a.out, l.dst...)
 	a.out = append(a.out, `]}`...)
-	a.news = a.news || others
+	a.aside = a.aside || others
 	return nil
 }
 

@@ -88,8 +88,8 @@ func (f *Feed) Slide(ctx context.Context, who access.Who, req *SlideRequest, wak
 		return b, nil, err
 	}
 	return f.wait(ctx, &Wait{
-		For: min(req.Timeout, maxWait), user: who.User, leave: leave, again: "pos", since: req.Pos,
-		look: func(ctx context.Context) ([]byte, error) { return f.slideNews(ctx, s) },
+		For: min(req.Timeout, maxWait), user: who.User, memory: f.memory(deviceKey{who.User, who.Device}), leave: leave, again: "pos", since: req.Pos,
+		look: func(ctx context.Context, asides bool) ([]byte, bool, error) { return f.slideNews(ctx, s, asides) },
 		end:  func(ctx context.Context) ([]byte, error) { return f.slideNow(ctx, s) },
 	}, wake)
 }
@@ -168,13 +168,13 @@ func (f *Feed) slideMail(ctx context.Context, s *sliding) error {
 	return f.acknowledge(ctx, f.memory(key), key, s.mail)
 }
 
-// slideNews answers if there is news, else it returns nil.
-func (f *Feed) slideNews(ctx context.Context, s *sliding) ([]byte, error) {
+// slideNews answers if there is news, else it returns nil; see look.
+func (f *Feed) slideNews(ctx context.Context, s *sliding, asides bool) (answer []byte, held bool, err error) {
 	a, err := f.gatherSlide(ctx, s)
-	if err != nil || !a.news {
-		return nil, err
+	if err != nil || !a.news && !(a.aside && asides) {
+		return nil, err == nil && a.aside, err
 	}
-	return a.finish("news"), nil
+	return a.finish("news"), false, nil
 }
 
 // slideNow answers in any case.
@@ -187,7 +187,7 @@ func (f *Feed) slideNow(ctx context.Context, s *sliding) ([]byte, error) {
 	switch {
 	case s.n == 0:
 		kind = "initial"
-	case a.news:
+	case a.news || a.aside:
 		kind = "news"
 	}
 	return a.finish(kind), nil
@@ -236,6 +236,9 @@ func (f *Feed) gatherSlide(ctx context.Context, s *sliding) (*slideAnswer, error
 
 // finish closes the answer and remembers what was in it until the device comes back with its position.
 func (a *slideAnswer) finish(kind string) []byte {
+	if kind == "news" {
+		a.f.memory(deviceKey{a.s.who.User, a.s.who.Device}).told.Store(a.now)
+	}
 	a.step.members = a.members
 	n := a.s.conn.sent(a.f.slides.Add(1), a.s.n, a.step)
 	out := append(make([]byte, 0, 256+len(a.body)+len(a.extra)), `{"pos":`...)

@@ -186,7 +186,7 @@ func (a *slideAnswer) slideReceipts(ctx context.Context, dst []byte) ([]byte, er
 	l := list{dst: append(dst, `{"rooms":{`...)}
 	for _, m := range a.wanted(&a.s.req.Receipts) {
 		since := a.was.room[m.Room].receipts
-		if m.Membership != room.Join || since > 0 && m.place.floor <= since && m.place.last.Load() <= since {
+		if m.Membership != room.Join || since > 0 && m.place.floor <= since && m.place.read.Load() <= since {
 			continue
 		}
 		rr, err := a.f.receiptsOf(ctx, m.Room)
@@ -199,7 +199,7 @@ func (a *slideAnswer) slideReceipts(ctx context.Context, dst []byte) ([]byte, er
 		})
 		a.mark(m.Room, func(t *told) { t.receipts = a.upTo })
 		if len(found) > 0 {
-			a.news = true
+			a.aside = true
 			l.next()
 			l.dst = appendReceipts(appendKey(l.dst, string(m.Room)), found)
 		}
@@ -221,7 +221,7 @@ func (a *slideAnswer) slideTyping(_ context.Context, dst []byte) ([]byte, error)
 		if !ok {
 			continue
 		}
-		a.news = true
+		a.aside = true
 		l.next()
 		users = slices.DeleteFunc(users, func(u id.UserID) bool { return a.set.ignored[u] })
 		l.dst = appendTyping(appendKey(l.dst, string(m.Room)), users)

@@ -28,8 +28,8 @@ func (f *Feed) Sync(ctx context.Context, who access.Who, req SyncRequest, wake f
 		return b, nil, err
 	}
 	return f.wait(ctx, &Wait{
-		For: min(req.Timeout, maxWait), user: who.User, leave: leave, again: "next_batch", since: strings.Clone(req.Since),
-		look: func(ctx context.Context) ([]byte, error) { return f.look(ctx, c) },
+		For: min(req.Timeout, maxWait), user: who.User, memory: c.memory, leave: leave, again: "next_batch", since: strings.Clone(req.Since),
+		look: func(ctx context.Context, asides bool) ([]byte, bool, error) { return f.look(ctx, c, asides) },
 		end:  func(ctx context.Context) ([]byte, error) { return f.answer(ctx, c) },
 	}, wake)
 }
@@ -104,18 +104,19 @@ func (f *Feed) clamp(ctx context.Context, t *token) error {
 	return nil
 }
 
-// look answers if there is news, else it returns nil.
-func (f *Feed) look(ctx context.Context, c *call) ([]byte, error) {
-	a, err := f.gather(ctx, c)
-	if err != nil || !a.news {
-		return nil, err
+// look answers if there is news, else it returns nil. Asides alone are news only if asides is true; else they
+// are held back.
+func (f *Feed) look(ctx context.Context, c *call, asides bool) (answer []byte, held bool, err error) {
+	a, err := f.gather(ctx, c, asides)
+	if err != nil || !a.news && !(a.aside && asides) {
+		return nil, err == nil && a.aside, err
 	}
-	return f.finish(c, a, "news"), nil
+	return f.finish(c, a, "news"), false, nil
 }
 
 // answer answers in any case.
 func (f *Feed) answer(ctx context.Context, c *call) ([]byte, error) {
-	a, err := f.gather(ctx, c)
+	a, err := f.gather(ctx, c, true)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (f *Feed) answer(ctx context.Context, c *call) ([]byte, error) {
 	switch {
 	case c.initial:
 		kind = "initial"
-	case a.news:
+	case a.news || a.aside:
 		kind = "news"
 	}
 	return f.finish(c, a, kind), nil
@@ -139,6 +140,9 @@ func (f *Feed) finish(c *call, a *answer, kind string) []byte {
 	a.out = appendString(a.out, next)
 	a.out = append(a.out, '}')
 	c.memory.sent(next, a.members, a.mailed)
+	if kind == "news" {
+		c.memory.told.Store(a.now)
+	}
 	f.metrics.syncs.WithLabelValues(kind).Inc()
 	f.metrics.bytes.Add(float64(len(a.out)))
 	return a.out
@@ -160,6 +164,7 @@ type answer struct {
 	out     []byte
 	some    bool // out has a member
 	news    bool
+	aside   bool // there are receipts, typing or presence, which may come a moment later
 	next    token
 	members []uint64 // member events that were written, see deviceMemory
 	mailed  int64    // newest position of a message to the device in it
@@ -171,8 +176,9 @@ type answer struct {
 	leavers   map[id.UserID]bool // people who left one, or whose room the reader left
 }
 
-// gather writes everything but the token. For a device that is up to date it needs no query.
-func (f *Feed) gather(ctx context.Context, c *call) (*answer, error) {
+// gather writes everything but the token. For a device that is up to date it needs no query, nor for one that is
+// not to be told of asides now and has no other news.
+func (f *Feed) gather(ctx context.Context, c *call, asides bool) (*answer, error) {
 	p, err := f.person(ctx, c.who.User)
 	if err != nil {
 		return nil, err
@@ -186,8 +192,12 @@ func (f *Feed) gather(ctx context.Context, c *call) (*answer, error) {
 	a.fleeting = f.serial.Load()
 	a.upTo = f.visible.Load()
 	a.next = token{pos: a.upTo, toDevice: a.upTo, boot: f.boot, fleeting: a.fleeting}
-	if !c.initial && !c.fullState && !a.mayHaveNews() {
-		return a, nil
+	if !c.initial && !c.fullState {
+		news, aside := a.mayHaveNews()
+		if !news && (!aside || !asides) {
+			a.aside = aside
+			return a, nil
+		}
 	}
 	if a.set, err = f.settings(ctx, p); err != nil {
 		return nil, err
@@ -225,7 +235,7 @@ func (a *answer) key(name string) {
 }
 
 // mayHaveNews looks in memory only, and says no only when it is sure.
-func (a *answer) mayHaveNews() bool {
+func (a *answer) mayHaveNews() (news, aside bool) {
 	f, p := a.f, a.p
 	f.mu.Lock()
 	known := a.from >= p.floor && a.call.since.toDevice >= p.floor
@@ -233,15 +243,14 @@ func (a *answer) mayHaveNews() bool {
 	mail := p.mail[a.call.who.Device] > a.call.since.toDevice
 	f.mu.Unlock()
 	if !known || lists || mail || p.changed.Load() > a.from {
-		return true
+		return true, true
 	}
-	if a.fleetingAnyway || f.serial.Load() > a.fleetingSince {
-		return true
-	}
+	aside = a.fleetingAnyway || f.serial.Load() > a.fleetingSince
 	for _, s := range *p.stays.Load() {
 		if s.place.last.Load() > a.from || s.place.floor > a.from {
-			return true
+			return true, true
 		}
+		aside = aside || s.place.read.Load() > a.from
 	}
-	return false
+	return false, aside
 }

@@ -295,6 +295,7 @@ func TestWaiting(t *testing.T) {
 			},
 		} {
 			since := w.sync(bob, got.next).next
+			w.clock.pass(asidePause)
 			wait(since)
 			begun := time.Now()
 			act()

@@ -12,9 +12,15 @@ import (
 
 // waiter is one device that waits for news. It is told at most once until it looks.
 type waiter struct {
-	wake func() // must not block
-	told atomic.Bool
-	over atomic.Bool // its token may have stopped working: it does not wait any longer
+	wake   func() // must not block
+	memory *deviceMemory
+	told   atomic.Bool
+	over   atomic.Bool // its token may have stopped working: it does not wait any longer
+	ripe   atomic.Bool // asides were held back and may be told now
+
+	// Guarded by waiters.mu.
+	due  int64 // when it is told of asides that are held back, milliseconds; 0: none are
+	left bool
 }
 
 // Wait is a sync that had nothing to answer. It holds no more than what it needs to look again, because
@@ -25,17 +31,18 @@ type Wait struct {
 
 	f      *Feed
 	user   id.UserID
+	memory *deviceMemory
 	waiter *waiter
-	again  string                                // the answer's member that says where the device goes on
-	since  string                                // where it came from
-	look   func(context.Context) ([]byte, error) // nil when there is no news
+	again  string // the answer's member that says where the device goes on
+	since  string // where it came from
+	look   func(ctx context.Context, asides bool) (answer []byte, held bool, err error)
 	end    func(context.Context) ([]byte, error)
 	leave  func()
 }
 
 // wait listens, then looks once: what comes while it looks is not missed.
 func (f *Feed) wait(ctx context.Context, w *Wait, wake func()) ([]byte, *Wait, error) {
-	w.f, w.waiter = f, f.waiters.listen(w.user, wake)
+	w.f, w.waiter = f, f.waiters.listen(w.user, w.memory, wake)
 	b, err := w.Look(ctx, false)
 	if b != nil || err != nil {
 		w.Leave()
@@ -54,7 +61,11 @@ func (w *Wait) Look(ctx context.Context, over bool) ([]byte, error) {
 	case over || w.f.closed.Load():
 		return w.end(ctx)
 	}
-	return w.look(ctx)
+	answer, held, err := w.look(ctx, w.waiter.ripe.Load() || w.waiter.calm(w.f.now()))
+	if held {
+		w.f.holdBack(w.waiter)
+	}
+	return answer, err
 }
 
 // Leave ends the waiting.
@@ -65,14 +76,15 @@ func (w *Wait) Leave() {
 
 // waiters are kept by person: news wakes exactly those whom it concerns.
 type waiters struct {
-	mu sync.Mutex
-	by map[id.UserID][]*waiter
-	n  int
+	mu   sync.Mutex
+	by   map[id.UserID][]*waiter
+	n    int
+	held []*waiter // those for whom there are asides that they may not be told yet
 }
 
 // listen registers a waiter. The caller looks for news after that, then waits, and leaves.
-func (w *waiters) listen(user id.UserID, wake func()) *waiter {
-	x := &waiter{wake: wake}
+func (w *waiters) listen(user id.UserID, m *deviceMemory, wake func()) *waiter {
+	x := &waiter{wake: wake, memory: m}
 	w.mu.Lock()
 	w.by[user] = append(w.by[user], x)
 	w.n++
@@ -88,6 +100,7 @@ func (w *waiters) leave(user id.UserID, x *waiter) {
 	if i < 0 {
 		return
 	}
+	x.left = true
 	w.n--
 	if len(l) == 1 {
 		delete(w.by, user)
