@@ -433,3 +433,11 @@ create table schema_file (
 	applied bigint not null,
 	PRIMARY KEY (name)
 );
+
+create table search_block (
+	room_id text not null,
+	first bigint not null,
+	last bigint not null,
+	words bytea not null,
+	PRIMARY KEY (room_id, first)
+);

@@ -406,3 +406,11 @@ CREATE TABLE room_upgrade (
 ) strict;
 
 CREATE TABLE schema_file (name text primary key, sum text not null, applied integer not null) strict;
+
+CREATE TABLE search_block (
+	room_id text   not null,
+	first   integer not null,
+	last    integer not null,
+	words   blob  not null,
+	primary key (room_id, first)
+) strict;

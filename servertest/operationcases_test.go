@@ -151,7 +151,7 @@ var cases = map[string]opCase{
 	"PUT /_matrix/client/v3/rooms/{roomId}/typing/{userId}":                           {body: `{"typing":true,"timeout":1000}`},
 	"POST /_matrix/client/v3/rooms/{roomId}/unban":                                    {target: "/_matrix/client/v3/rooms/{own}/unban", body: `{"user_id":"{bob}"}`, as: "carol"},
 	"POST /_matrix/client/v3/rooms/{roomId}/upgrade":                                  {target: "/_matrix/client/v3/rooms/{left}/upgrade", body: `{"new_version":"12"}`, as: "dave"},
-	"POST /_matrix/client/v3/search":                                                  {body: `{"search_categories":{"room_events":{"search_term":"x"}}}`, status: 404, code: "M_UNRECOGNIZED", public: true},
+	"POST /_matrix/client/v3/search":                                                  {body: `{"search_categories":{"room_events":{"search_term":"x"}}}`},
 	"PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}":                         {body: `{"messages":{}}`},
 	"GET /_matrix/client/v3/sync":                                                     {target: "/_matrix/client/v3/sync?timeout=0"},
 	"GET /_matrix/client/v3/thirdparty/location":                                      {target: "/_matrix/client/v3/thirdparty/location?alias=%23x:localhost"},

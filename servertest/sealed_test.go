@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -25,7 +26,7 @@ var words = map[string]string{
 	"display name": "Wolfeschlegelstein", "account data": "Methotrexatreminder", "room account data": "Vancomycinlevels",
 	"to-device": "Thrombocytopenia", "file": "Electrocardiogramstrip", "file name": "Echocardiographyloop", "tag": "Anticoagulationclinic",
 	"device name": "Nightshifttablet", "redacted": "Pneumothoraxleft", "reason": "Transferredelsewhere", "filter": "Immunosuppression",
-	"initial state": "Neutropenicfever", "member name": "Schwarzeneggersson",
+	"initial state": "Neutropenicfever", "member name": "Schwarzeneggersson", "searched": "Hyperbilirubinaemia",
 }
 
 // The data folder holds nothing in clear text of what people wrote.
@@ -97,6 +98,15 @@ func sayEverything(t *testing.T, address string) {
 	must(err)
 	_, err = nurse.CreateFilter(ctx, &mautrix.Filter{AccountData: &mautrix.FilterPart{Types: []event.Type{event.NewEventType(words["filter"])}}})
 	must(err)
+	for range 520 { // enough for a search to leave its index behind
+		say(words["searched"])
+	}
+	answer, err := nurse.MakeRequest(ctx, http.MethodPost, nurse.BuildClientURL("v3", "search"),
+		map[string]any{"search_categories": map[string]any{"room_events": map[string]any{"search_term": words["searched"]}}}, nil)
+	must(err)
+	if n := gjson.GetBytes(answer, "search_categories.room_events.count").Int(); n != 520 {
+		t.Errorf("search finds %d messages", n)
+	}
 }
 
 // findWords looks for the words in every file below dir, as they are and in

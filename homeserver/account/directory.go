@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 
-	"golang.org/x/text/unicode/norm"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/words"
 )
 
 // maxFound bounds the answers of a search, whatever was asked for.
@@ -48,9 +47,9 @@ func (d *directory) init() {
 }
 
 func newPerson(user id.UserID, p Profile) *person {
-	e := &person{Found: Found{user, p.DisplayName, p.AvatarURL}, name: fold(p.DisplayName), mxid: fold(string(user))}
+	e := &person{Found: Found{user, p.DisplayName, p.AvatarURL}, name: words.Fold(p.DisplayName), mxid: words.Fold(string(user))}
 	var b strings.Builder
-	for _, w := range append(words(e.name), words(e.mxid)...) {
+	for _, w := range append(words.Split(e.name), words.Split(e.mxid)...) {
 		b.WriteByte(' ')
 		b.WriteString(w)
 	}
@@ -185,8 +184,8 @@ func (a *Accounts) Search(ctx context.Context, by id.UserID, term string, limit 
 			return nil, false, fmt.Errorf("look who is visible: %w", err)
 		}
 	}
-	folded := fold(strings.TrimSpace(term))
-	needles := words(folded)
+	folded := words.Fold(strings.TrimSpace(term))
+	needles := words.Split(folded)
 	for i := range needles {
 		needles[i] = " " + needles[i]
 	}
@@ -241,23 +240,4 @@ func (e *person) rank(folded string, needles []string) int {
 		return 1
 	}
 	return 2
-}
-
-// letters without a decomposition, as people type them.
-var plainLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
-
-// fold removes case and diacritics.
-func fold(s string) string {
-	var b strings.Builder
-	for _, r := range norm.NFKD.String(s) {
-		if !unicode.Is(unicode.Mn, r) {
-			b.WriteRune(unicode.ToLower(r))
-		}
-	}
-	return plainLetters.Replace(b.String())
-}
-
-// words splits a folded text.
-func words(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
 }

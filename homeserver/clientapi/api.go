@@ -19,6 +19,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/preview"
 	"github.com/myelin-health/myelin/homeserver/room"
+	"github.com/myelin-health/myelin/homeserver/search"
 	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
 )
@@ -32,6 +33,7 @@ type API struct {
 	Rooms    *room.Rooms
 	Feed     *feed.Feed
 	Delayed  *delayed.Events
+	Search   *search.Index
 	Services *appservice.Services
 	Previews *preview.Previews // nil: switched off
 
@@ -85,6 +87,7 @@ func (a *API) Routes() []rest.Route {
 		a.aliasesRoutes(),
 		a.messagesRoutes(),
 		a.relationsRoutes(),
+		a.searchRoutes(),
 		a.publicRoomsRoutes(),
 		a.syncRoutes(),
 		a.slidingSyncRoutes(),

@@ -21,6 +21,7 @@ import (
 	"github.com/myelin-health/myelin/db/dbtest"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/room"
+	"github.com/myelin-health/myelin/homeserver/search"
 	"github.com/myelin-health/myelin/matrix/event"
 	"github.com/myelin-health/myelin/rest"
 	"github.com/myelin-health/myelin/seal"
@@ -47,7 +48,8 @@ func newRoomServer(t *testing.T, d *db.DB) *roomServer {
 		t.Fatal(err)
 	}
 	a := &API{ServerName: "hs"}
-	a.Rooms, err = room.New(room.Options{DB: d, Seal: keys, ServerName: "hs", Key: key, EncryptRooms: room.EncryptNever})
+	a.Search = search.New(search.Options{DB: d, Seal: keys, Rooms: func() *room.Rooms { return a.Rooms }})
+	a.Rooms, err = room.New(room.Options{DB: d, Seal: keys, ServerName: "hs", Key: key, EncryptRooms: room.EncryptNever, Observers: []room.Observer{a.Search}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func newRoomServer(t *testing.T, d *db.DB) *roomServer {
 		return access.Who{User: id.UserID("@" + token + ":hs"), Device: id.DeviceID("DEV-" + token), Token: 1, Admin: token == "boss"}, nil
 	}})
 	s.Add(slices.Concat(a.roomsRoutes(), a.sendRoutes(), a.roomStateRoutes(), a.membershipRoutes(), a.aliasesRoutes(), a.messagesRoutes(),
-		a.relationsRoutes(), a.publicRoomsRoutes())...)
+		a.relationsRoutes(), a.searchRoutes(), a.publicRoomsRoutes())...)
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return &roomServer{t: t, api: a, url: srv.URL + "/_matrix/client/"}

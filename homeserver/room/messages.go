@@ -283,17 +283,22 @@ type Surroundings struct {
 	State         []*Event // as of the last event in After
 }
 
-// Context returns an event with its surroundings (client-server API, GET context).
+// Context returns an event with its surroundings, half of limit on each side (client-server API, GET context).
 func (rs *Rooms) Context(ctx context.Context, user id.UserID, roomID id.RoomID, eventID id.EventID, limit int, f *Filter) (*Surroundings, error) {
+	limit = min(max(limit, 0), maxPage)
+	return rs.Around(ctx, user, roomID, eventID, (limit+1)/2, limit/2, f)
+}
+
+// Around returns an event with at most so many events before and after it.
+func (rs *Rooms) Around(ctx context.Context, user id.UserID, roomID id.RoomID, eventID id.EventID, before, after int, f *Filter) (*Surroundings, error) {
 	a, s, e, err := rs.seen(ctx, user, roomID, eventID)
 	if err != nil {
 		return nil, err
 	}
 	c := &Surroundings{Sight: s, Event: e, Start: Token(e.Pos - 1), End: Token(e.Pos)}
-	limit = min(max(limit, 0), maxPage)
-	if half := (limit + 1) / 2; half > 0 {
+	if before > 0 {
 		p := &Page{Sight: s}
-		if err := rs.fillPage(ctx, p, PageRequest{Back: true, Limit: half, Filter: f}, math.MinInt64, e.Pos-1); err != nil {
+		if err := rs.fillPage(ctx, p, PageRequest{Back: true, Limit: before, Filter: f}, math.MinInt64, e.Pos-1); err != nil {
 			return nil, err
 		}
 		c.Before = p.Events
@@ -302,9 +307,9 @@ func (rs *Rooms) Context(ctx context.Context, user id.UserID, roomID id.RoomID, 
 		}
 	}
 	last := e
-	if half := limit / 2; half > 0 {
+	if after > 0 {
 		p := &Page{Sight: s}
-		if err := rs.fillPage(ctx, p, PageRequest{Limit: half, Filter: f}, e.Pos, a.UpTo); err != nil {
+		if err := rs.fillPage(ctx, p, PageRequest{Limit: after, Filter: f}, e.Pos, a.UpTo); err != nil {
 			return nil, err
 		}
 		c.After = p.Events

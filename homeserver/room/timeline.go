@@ -8,6 +8,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/seal"
 )
@@ -111,6 +112,21 @@ func (rs *Rooms) newer(ctx context.Context, r *Room, after, until int64, limit i
 	return rs.query(ctx, r, `select `+eventColumns+` from event e
 		where e.room = $1 and e.pos > $2 and e.pos < $3 and e.kind = 0 order by e.pos limit $4`, r.nid, after, until, limit)
 }
+
+// History returns the room's events with after < position <= upTo, oldest first, at most limit of them. It does not
+// check who may see them: see Sight.
+func (rs *Rooms) History(ctx context.Context, r *Room, after, upTo int64, limit int) ([]*Event, error) {
+	return rs.newer(ctx, r, after, upTo+1, limit)
+}
+
+// At returns the room's timeline events at positions, in no order; positions without one are left out. It does not
+// check who may see them: see Sight.
+func (rs *Rooms) At(ctx context.Context, r *Room, positions []int64) ([]*Event, error) {
+	return rs.query(ctx, r, `select `+eventColumns+` from event e where e.pos = any($1) and e.room + 0 = $2 and e.kind = 0`, positions, r.nid)
+}
+
+// Lock is what a write names that must not overlap with the writing of the room's events.
+func (r *Room) Lock() db.Key { return db.Key(r.nid) }
 
 // StateBefore is the state that an event was sent in. It fails for events whose place in the history is
 // not known (outliers).
