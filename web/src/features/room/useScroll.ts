@@ -5,11 +5,18 @@ import type { TimelineSnapshot, TimelineViewModel } from "./TimelineViewModel.ts
 /** How far from the newest message somebody may be and still count as reading it. */
 const nearEnd = 80;
 
-/** What is at the top of the screen, so that it can stay there whatever comes and goes around it. */
-interface Anchor {
-  readonly key: string;
-  readonly top: number;
+/** Where somebody is in a conversation. */
+interface Place {
+  /** At the newest message, and so to stay there. */
+  readonly end: boolean;
+  /** The message at the top of the screen, and where it ended there. */
+  readonly row: HTMLElement | undefined;
+  readonly rowEnd: number;
+  readonly scrolled: number;
 }
+
+/** Does the browser hold by itself what is being read? It also knows of scrolling that this page has not been told of yet. */
+const holds = (): boolean => CSS.supports("overflow-anchor", "auto");
 
 export interface Scroll {
   readonly scroller: RefObject<HTMLDivElement | null>;
@@ -24,14 +31,14 @@ export interface Scroll {
 }
 
 /**
- * Keeps a conversation's place. The scroller runs from its end (column-reverse), so that it stays at the newest message
- * by itself; away from there the row at the top of the screen is held where it is while rows come and go.
+ * Keeps a conversation's place: at the newest message as long as one is there, and elsewhere at what is being read,
+ * whatever comes and goes around it.
  */
 export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scroll {
   const scroller = useRef<HTMLDivElement>(null);
   const top = useRef<HTMLDivElement>(null);
   const bottom = useRef<HTMLDivElement>(null);
-  const anchor = useRef<Anchor>(undefined);
+  const place = useRef<Place>(newest);
   const [away, setAway] = useState(false);
   const [unreadSeen, setUnreadSeen] = useState(false);
   const { rows, history, newer, target } = now;
@@ -39,29 +46,33 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
   const look = useCallback(() => {
     const box = scroller.current;
     if (box === null) return;
-    anchor.current = anchorIn(box);
-    const atEnd = box.scrollTop >= -nearEnd;
-    setAway(!atEnd);
-    model.follow(atEnd);
+    place.current = placeIn(box);
+    const { end } = place.current;
+    setAway(!end);
+    model.follow(end);
     const mark = rowOf(box, "unread");
     if (mark !== undefined && mark.getBoundingClientRect().top >= box.getBoundingClientRect().top - 4) setUnreadSeen(true);
   }, [model]);
 
-  // Before anything is painted, what was at the top of the screen is put back there.
+  // Before anything is painted. Scrolling is told later than it happens, and on a busy device rows come in between.
   const hold = useCallback(() => {
     const box = scroller.current;
-    const at = anchor.current;
-    if (box === null || at === undefined || box.scrollTop >= -1) return;
-    const row = rowOf(box, at.key);
-    if (row === undefined) return;
-    const moved = row.getBoundingClientRect().top - box.getBoundingClientRect().top - at.top;
-    if (Math.abs(moved) >= 1) box.scrollTop += moved;
+    if (box === null) return;
+    const { end, row, rowEnd, scrolled } = place.current;
+    if (end && (box.scrollTop >= scrolled - 1 || atEnd(box))) box.scrollTop = box.scrollHeight;
+    else if (row?.isConnected === true && !(holds() && box.scrollTop > 0)) {
+      const moved = endOf(row, box) - rowEnd + (box.scrollTop - scrolled);
+      if (Math.abs(moved) >= 1) box.scrollTop += moved;
+    }
+    place.current = placeIn(box);
   }, []);
   useLayoutEffect(hold, [hold, rows]);
   useEffect(() => {
-    const column = scroller.current?.firstElementChild;
-    if (column === null || column === undefined) return;
+    const box = scroller.current;
+    const column = box?.firstElementChild;
+    if (box === null || column === null || column === undefined) return;
     const watch = new ResizeObserver(hold);
+    watch.observe(box);
     watch.observe(column);
     return () => {
       watch.disconnect();
@@ -81,27 +92,29 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
   const last = rows.at(-1);
   const sending = last?.kind === "message" && last.item === undefined ? last.key : undefined;
   useLayoutEffect(() => {
-    if (sending !== undefined) scroller.current?.scrollTo({ top: 0 });
-  }, [sending]);
+    if (sending === undefined) return;
+    place.current = newest;
+    hold();
+  }, [sending, hold]);
 
-  useReach(top, scroller, history === "more", rows, model.loadOlder);
-  useReach(bottom, scroller, newer === "more", rows, model.loadNewer);
+  useReach(top, scroller, history === "more", now, model.loadOlder);
+  useReach(bottom, scroller, newer === "more", now, model.loadNewer);
 
   const toEnd = (): void => {
-    anchor.current = undefined;
+    place.current = newest;
     model.toNewest();
-    scroller.current?.scrollTo({ top: 0 });
+    hold();
   };
   return { scroller, top, bottom, away: away || newer === "more", unreadSeen, onScroll: look, toEnd };
 }
 
-/** Calls again whenever an end of what is loaded comes near, as long as there is more. */
-function useReach(end: RefObject<HTMLDivElement | null>, scroller: RefObject<HTMLDivElement | null>, more: boolean, rows: unknown, load: () => Promise<void>): void {
+/** Calls whenever an end of what is loaded comes near, and again with everything new as long as it is near and there is more. */
+function useReach(end: RefObject<HTMLDivElement | null>, scroller: RefObject<HTMLDivElement | null>, more: boolean, now: TimelineSnapshot, load: () => Promise<void>): void {
   useEffect(() => {
     if (end.current === null || !more) return;
     const watch = new IntersectionObserver(
-      ([entry]) => {
-        if (entry?.isIntersecting === true) void load();
+      (entries) => {
+        if (entries.at(-1)?.isIntersecting === true) void load(); // several come at once when the device is busy
       },
       { root: scroller.current, rootMargin: "800px 0px" },
     );
@@ -109,24 +122,35 @@ function useReach(end: RefObject<HTMLDivElement | null>, scroller: RefObject<HTM
     return () => {
       watch.disconnect();
     };
-  }, [end, scroller, more, rows, load]);
+  }, [end, scroller, more, now, load]);
 }
 
 function rowOf(box: HTMLElement, key: string): HTMLElement | undefined {
   return box.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`) ?? undefined;
 }
 
-/** The first row whose end is on the screen, found by halves. */
-function anchorIn(box: HTMLElement): Anchor | undefined {
-  const rows = box.querySelectorAll<HTMLElement>("[data-row]");
-  const { top } = box.getBoundingClientRect();
+function endOf(row: HTMLElement, box: HTMLElement): number {
+  return row.getBoundingClientRect().bottom - box.getBoundingClientRect().top;
+}
+
+function atEnd(box: HTMLElement): boolean {
+  return box.scrollHeight - box.clientHeight - box.scrollTop <= nearEnd;
+}
+
+/** Where one is to begin with. */
+const newest: Place = { end: true, row: undefined, rowEnd: 0, scrolled: 0 };
+
+/** The first message whose end is on the screen is found by halves. Days and marks are no hold: they move when older messages come. */
+function placeIn(box: HTMLElement): Place {
+  const rows = box.querySelectorAll<HTMLElement>("[data-row]:has(> article)");
   let low = 0;
   let high = rows.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((rows[middle]?.getBoundingClientRect().bottom ?? 0) > top) high = middle;
+    const row = rows[middle];
+    if (row !== undefined && endOf(row, box) > 0) high = middle;
     else low = middle + 1;
   }
   const row = rows[low];
-  return row === undefined ? undefined : { key: row.dataset["row"] ?? "", top: row.getBoundingClientRect().top - top };
+  return { end: atEnd(box), row, rowEnd: row === undefined ? 0 : endOf(row, box), scrolled: box.scrollTop };
 }
