@@ -79,6 +79,18 @@ func (a *Accounts) Seen(who access.Who, addr, agent string) {
 	s.waiting[k] = sighting{now, addr, cut(agent, 200)}
 }
 
+// known notes when a device was last seen as it is written down, so that a restart does not write all of them again.
+func (s *seen) known(who access.Who, at int64) {
+	if at == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := (deviceKey{who.User, who.Device}); len(s.last) < maxSeen && s.last[k] < at {
+		s.last[k] = at
+	}
+}
+
 // run writes down what was seen, until ctx ends.
 func (s *seen) run(ctx context.Context, a *Accounts) {
 	tick := time.NewTicker(seenFlush)

@@ -225,11 +225,13 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (access.Who, 
 func (a *Accounts) loadSession(ctx context.Context, hash [sha256.Size]byte) (*session, error) {
 	generation := a.sessions.generation.Load()
 	s := &session{hash: hash}
-	var parent, admin, guest, suspended int64
+	var parent, admin, guest, suspended, seen int64
 	var state State
-	err := a.db.QueryRow(ctx, `select t.token_id, t.user_id, t.device_id, t.expires, t.parent, u.state, u.admin, u.guest, u.suspended
-		from account_tokens t join account_users u on u.user_id = t.user_id where t.access_hash = $1`, hash[:]).
-		Scan(&s.who.Token, &s.who.User, &s.who.Device, &s.expires, &parent, &state, &admin, &guest, &suspended)
+	err := a.db.QueryRow(ctx, `select t.token_id, t.user_id, t.device_id, t.expires, t.parent, u.state, u.admin, u.guest, u.suspended,
+			case when d.seen_from is null then 0 else d.seen end
+		from account_tokens t join account_users u on u.user_id = t.user_id
+		left join account_devices d on d.user_id = t.user_id and d.device_id = t.device_id where t.access_hash = $1`, hash[:]).
+		Scan(&s.who.Token, &s.who.User, &s.who.Device, &s.expires, &parent, &state, &admin, &guest, &suspended, &seen)
 	switch {
 	case errors.Is(err, sql.ErrNoRows), err == nil && state != Active && state != Locked:
 		return nil, fault.New(fault.UnknownToken, "The access token is not known.").With("soft_logout", false)
@@ -244,6 +246,7 @@ func (a *Accounts) loadSession(ctx context.Context, hash [sha256.Size]byte) (*se
 		return s, nil // the next request remembers it
 	}
 	a.sessions.put(s, generation)
+	a.seen.known(s.who, seen)
 	return s, nil
 }
 
