@@ -40,22 +40,11 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Somebody else says something, with a program of their own, in a room that is not encrypted. */
-async function say(who: DemoSignIn, alias: string, content: object): Promise<void> {
-  const call = async (method: string, path: string, body?: object, token = ""): Promise<Record<string, string>> => {
-    const headers: Record<string, string> = token === "" ? {} : { Authorization: `Bearer ${token}` };
-    const response = await fetch(`${server.address}/_matrix/client/v3/${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-    return (await response.json()) as Record<string, string>;
-  };
-  const login = { type: "m.login.password", identifier: { type: "m.id.user", user: who.user }, password: who.password };
-  const { access_token = "" } = await call("POST", "login", login);
-  const { room_id = "" } = await call("GET", `directory/room/${encodeURIComponent(alias)}`, undefined, access_token);
-  await call("PUT", `rooms/${encodeURIComponent(room_id)}/send/m.room.message/once`, content, access_token);
-}
-
 it("lists conversations with who is there, and marks a mention differently from what is only new", async () => {
   const domain = nurseIs.user.split(":")[1] ?? "";
-  await say(managerIs, `#ward-3-east:${domain}`, { msgtype: "m.text", body: "Sofia, which beds?", "m.mentions": { user_ids: [nurseIs.user] } });
+  const manager = await server.colleague(managerIs.user);
+  const ward = await manager.room(`#ward-3-east:${domain}`);
+  await manager.say(ward, "Sofia, which beds?", { "m.mentions": { user_ids: [nurseIs.user] } });
   const line = nurse.page.getByRole("link", { name: /Ward 3 East/ });
   await line.getByRole("img", { name: "You are mentioned" }).waitFor();
   await line.getByText("Erik Hansen: Sofia, which beds?").waitFor();

@@ -4,6 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { Colleague } from "./Colleague.ts";
+
 export interface DemoSignIn {
   readonly user: string;
   readonly name: string;
@@ -76,30 +78,22 @@ export class Server {
     await rm(this.#dir, { recursive: true, force: true });
   }
 
+  /** Somebody who uses the API with a program of their own. */
+  async colleague(user: string): Promise<Colleague> {
+    const who = (await this.people()).find((person) => person.user === user || person.name === user);
+    if (who === undefined) throw new Error(`nobody is called ${user}`);
+    return Colleague.at(this.address, who);
+  }
+
   /** Signs somebody out everywhere, as an administrator might. */
   async endSessions(user: string): Promise<void> {
-    const password = (await this.people()).find((person) => person.user === user)?.password;
-    const call = async (path: string, body: object, token?: string): Promise<{ access_token?: string }> => {
-      const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-      const response = await fetch(`${this.address}/_matrix/client/v3/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
-      return (await response.json()) as { access_token?: string };
-    };
-    const { access_token } = await call("login", { type: "m.login.password", identifier: { type: "m.id.user", user }, password });
-    await call("logout/all", {}, access_token);
+    await (await this.colleague(user)).call("POST", "logout/all", {});
   }
 
   /** Has somebody say numbered lines in a room, in the clear. */
   async say(user: string, room: string, count: number): Promise<void> {
-    const password = (await this.people()).find((person) => person.user === user)?.password;
-    const base = `${this.address}/_matrix/client/v3`;
-    const body = JSON.stringify({ type: "m.login.password", identifier: { type: "m.id.user", user }, password });
-    const { access_token } = (await (await fetch(`${base}/login`, { method: "POST", body })).json()) as { access_token: string };
-    for (let i = 1; i <= count; i++) {
-      const content = JSON.stringify({ msgtype: "m.text", body: `Line ${String(i)}` });
-      const path = `${base}/rooms/${encodeURIComponent(room)}/send/m.room.message/say${String(i)}`;
-      const answer = await fetch(path, { method: "PUT", headers: { Authorization: `Bearer ${access_token}` }, body: content });
-      if (!answer.ok) throw new Error(`line ${String(i)}: ${await answer.text()}`);
-    }
+    const colleague = await this.colleague(user);
+    for (let i = 1; i <= count; i++) await colleague.say(room, `Line ${String(i)}`);
   }
 
   async people(): Promise<readonly DemoSignIn[]> {

@@ -62,6 +62,7 @@ const app: App = {
 };
 
 followAppearance(app.preferences, document);
+addEventListener("storage", app.preferences.reread);
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

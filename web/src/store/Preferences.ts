@@ -44,15 +44,7 @@ export class Preferences implements Readable<Preference> {
 
   constructor(memory: Memory) {
     this.#memory = memory;
-    this.#now = new Store<Preference>({
-      theme: this.#kept("theme"),
-      contrast: this.#kept("contrast"),
-      text: this.#kept("text"),
-      language: this.#kept("language"),
-      sound: this.#kept("sound"),
-      outside: this.#kept("outside"),
-      singleKeys: this.#kept("singleKeys"),
-    });
+    this.#now = new Store<Preference>(this.#all());
   }
 
   get snapshot(): Preference {
@@ -64,6 +56,23 @@ export class Preferences implements Readable<Preference> {
   choose(change: Partial<Preference>): void {
     for (const [name, value] of Object.entries(change)) this.#memory.setItem(`myelin.${name}`, value);
     this.#now.update((now) => ({ ...now, ...change }));
+  }
+
+  /** Something may have been chosen in another tab. */
+  readonly reread = (): void => {
+    this.#now.set(this.#all());
+  };
+
+  #all(): Preference {
+    return {
+      theme: this.#kept("theme"),
+      contrast: this.#kept("contrast"),
+      text: this.#kept("text"),
+      language: this.#kept("language"),
+      sound: this.#kept("sound"),
+      outside: this.#kept("outside"),
+      singleKeys: this.#kept("singleKeys"),
+    };
   }
 
   /** What was chosen before; the first of the choices when nothing was, or nothing that there is. */

@@ -15,6 +15,7 @@ import { SearchField } from "../ui/SearchField.tsx";
 import { Select } from "../ui/Select.tsx";
 import { Skeleton } from "../ui/Skeleton.tsx";
 import { Switch } from "../ui/Switch.tsx";
+import { TextArea } from "../ui/TextArea.tsx";
 import { TextField } from "../ui/TextField.tsx";
 import { Tiles } from "../ui/Tiles.tsx";
 import { Toast } from "../ui/Toast.tsx";
@@ -118,6 +119,7 @@ export const stories: Readonly<Record<string, ComponentType>> = {
       <Switch label="Locked" on={false} disabled onChange={nothing} />
     </>
   ),
+  TextArea: () => <Held first="">{(value, set) => <TextArea label="Reason" value={value} onChange={(event) => { set(event.currentTarget.value); }} />}</Held>,
   TextField: () => <Held first="">{(value, set) => <TextField label="Name of the group" hint="For example: Ward 3" value={value} onChange={(event) => { set(event.currentTarget.value); }} />}</Held>,
   Tiles: () => <Held first="light">{(value, set) => <Tiles label="Look" value={value} options={[{ value: "light", label: "Light", icon: "sun" }, { value: "dark", label: "Dark", icon: "moon" }]} onChange={set} />}</Held>,
   Toast: () => (

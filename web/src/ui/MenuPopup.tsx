@@ -1,10 +1,21 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useRef } from "react";
 
 import { Icon } from "./Icon.tsx";
-import { place, target, type MenuItem } from "./Menu.tsx";
-import styles from "./Menu.module.css";
+import type { IconName } from "./icons.ts";
+import styles from "./MenuPopup.module.css";
+
+export interface MenuItem {
+  readonly id: string;
+  readonly label: string;
+  readonly icon?: IconName;
+  readonly danger?: boolean;
+  /** The shortcut that does the same. */
+  readonly hint?: string | undefined;
+  readonly onSelect: () => void;
+}
 
 export interface MenuPopupProps {
+  readonly id?: string;
   readonly label: string;
   readonly items: readonly MenuItem[];
   /** What it belongs to; it gets the focus back. */
@@ -14,16 +25,31 @@ export interface MenuPopupProps {
   readonly onClose: () => void;
 }
 
-/** A list of commands that is open as long as it is there: for many things that share one menu. */
-export function MenuPopup({ label, items, anchor, signs = [], onClose }: MenuPopupProps): ReactNode {
+const gap = 4;
+const margin = 8;
+
+/**
+ * A list of commands that is open as long as it is there, so that many things can share one. Arrow keys move, letters
+ * jump, Escape and a press beside it close.
+ */
+export function MenuPopup({ id, label, items, anchor, signs = [], onClose }: MenuPopupProps): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const lines = (): HTMLElement[] => [...(box.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
   useEffect(() => {
     const menu = box.current;
     if (menu === null) return;
     menu.showPopover();
-    place(menu, anchor.getBoundingClientRect());
     menu.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+    // Also when it grows, with the letters or in another language.
+    const sizes = new ResizeObserver(() => {
+      place(menu, anchor.getBoundingClientRect());
+    });
+    sizes.observe(menu);
+    sizes.observe(document.documentElement);
+    place(menu, anchor.getBoundingClientRect());
+    return () => {
+      sizes.disconnect();
+    };
   }, [anchor]);
   const press = (event: KeyboardEvent): void => {
     const all = lines();
@@ -41,6 +67,7 @@ export function MenuPopup({ label, items, anchor, signs = [], onClose }: MenuPop
   return (
     <div
       ref={box}
+      id={id}
       role="menu"
       aria-label={label}
       popover="auto"
@@ -98,4 +125,28 @@ export function MenuPopup({ label, items, anchor, signs = [], onClose }: MenuPop
 function sideways(key: "ArrowRight" | "ArrowLeft", box: HTMLElement | null): string {
   const rtl = box !== null && getComputedStyle(box).direction === "rtl";
   return (key === "ArrowRight") !== rtl ? "ArrowDown" : "ArrowUp";
+}
+
+/** Which line a key leads to, around the ends. */
+function target(key: string, at: number, lines: readonly HTMLElement[]): number | undefined {
+  const last = lines.length - 1;
+  if (key === "ArrowDown") return at >= last ? 0 : at + 1;
+  if (key === "ArrowUp") return at <= 0 ? last : at - 1;
+  if (key === "Home") return 0;
+  if (key === "End") return last;
+  if (key.length !== 1) return undefined;
+  const begins = (line: HTMLElement): boolean => line.textContent.toLowerCase().startsWith(key.toLowerCase());
+  const after = lines.findIndex((line, i) => i > at && begins(line));
+  const found = after >= 0 ? after : lines.findIndex(begins);
+  return found >= 0 ? found : undefined;
+}
+
+/** Under the button, at its end; above it where there is more room; never outside the window. */
+function place(box: HTMLElement, anchor: DOMRect): void {
+  const { offsetWidth: width, offsetHeight: height } = box;
+  const rtl = getComputedStyle(box).direction === "rtl";
+  const left = rtl ? anchor.left : anchor.right - width;
+  const below = anchor.bottom + gap + height <= innerHeight - margin || anchor.top < innerHeight - anchor.bottom;
+  box.style.left = `${String(Math.max(margin, Math.min(left, innerWidth - width - margin)))}px`;
+  box.style.top = `${String(Math.max(margin, Math.min(below ? anchor.bottom + gap : anchor.top - gap - height, innerHeight - height - margin)))}px`;
 }

@@ -1,4 +1,4 @@
-import { type FormEvent, type ReactNode, useEffect, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
 import { Button } from "../../ui/Button.tsx";
@@ -13,10 +13,15 @@ import { LockViewModel, type LockSnapshot } from "./LockViewModel.ts";
 export function LockView(): ReactNode {
   const { t } = useWords();
   const [model, now] = useViewModel((app) => new LockViewModel(app));
+  const form = useRef<HTMLFormElement>(null);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     void model.unlock();
   };
+  // What was pressed cannot be pressed while it works, and loses the focus; the next try begins in the field.
+  useEffect(() => {
+    if (!now.busy && now.left !== undefined) form.current?.querySelector("input")?.focus();
+  }, [now.busy, now.left]);
   return (
     <main className={styles["lock"]}>
       <Clock />
@@ -25,7 +30,7 @@ export function LockView(): ReactNode {
         <h1>{t("app.name")}</h1>
         <p>{t("lock.title")}</p>
       </div>
-      <form onSubmit={submit} aria-label={t("lock.unlock")}>
+      <form ref={form} onSubmit={submit} aria-label={t("lock.unlock")}>
         <TextField
           label={t("lock.password")}
           hint={t("lock.hint")}
@@ -33,7 +38,7 @@ export function LockView(): ReactNode {
           autoComplete="current-password"
           autoFocus
           value={now.password}
-          disabled={now.busy}
+          readOnly={now.busy}
           onChange={(event) => {
             model.type(event.currentTarget.value);
           }}

@@ -44,14 +44,16 @@ export function FileView({ body }: { readonly body: MediaBody }): ReactNode {
   const { source, name } = body;
   const saving = useSaving(source, name);
   const ending = /\.([a-z0-9]{1,5})$/i.exec(name)?.[1]?.toUpperCase();
-  const facts = [ending, source.size === undefined ? undefined : sizeOf(source.size, words)].filter((fact) => fact !== undefined);
+  const facts = [ending, source.size === undefined ? undefined : sizeOf(source.size, words)].flatMap((fact) => (fact === undefined ? [] : [isolated(fact)]));
   return (
     <div className={styles["file"]}>
       <span className={styles["sheet"]}>
         <Icon name="file" size={22} />
       </span>
       <div className={styles["facts"]}>
-        <p dir="auto">{name}</p>
+        <p dir="auto" title={name}>
+          {name}
+        </p>
         <p role={saving.state === "failed" ? "alert" : undefined}>
           {saving.state === "failed" ? t("media.failed") : saving.state === "loading" ? t("media.loading") : facts.join(" · ")}
         </p>
@@ -59,4 +61,9 @@ export function FileView({ body }: { readonly body: MediaBody }): ReactNode {
       <IconButton icon="download" label={t("message.download", { name })} disabled={saving.state === "loading"} onClick={saving.save} />
     </div>
   );
+}
+
+/** Beside text of the other direction it stays a word of its own. */
+function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
 }

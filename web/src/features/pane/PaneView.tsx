@@ -73,7 +73,7 @@ export interface PageParts {
 function Page({ now, model }: PageParts): ReactNode {
   const { t } = useWords();
   const { room, details } = now;
-  if (room === undefined || details === undefined) return <Skeleton rows={6} label={t("pane.loading")} />;
+  if (room === undefined || details?.me === undefined) return <Skeleton rows={6} label={t("pane.loading")} />;
   const parts = { room, details, now, model };
   switch (now.pane) {
     case "about":

@@ -3,13 +3,13 @@ import { type ReactNode, useState } from "react";
 import { useWords } from "../../i18n/words.tsx";
 import type { Timeline } from "../../store/model.ts";
 import { IconButton } from "../../ui/Button.tsx";
+import { Empty } from "../../ui/Empty.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
 import { Link } from "../Link.tsx";
 import { bodyText } from "../room/bodyText.ts";
 import lines from "../room/lines.module.css";
 import { RoomStoreOf } from "../room/RoomStoreOf.ts";
-import styles from "./PaneView.module.css";
 
 /** What everybody here should find again, the newest first. */
 export function PinsPage({ room }: { readonly room: string }): ReactNode {
@@ -18,9 +18,9 @@ export function PinsPage({ room }: { readonly room: string }): ReactNode {
   const [store] = useState(() => new RoomStoreOf<Timeline>(app, (homeserver) => homeserver.timeline(room)));
   const timeline = useSnapshot(store);
   const pinned = timeline?.pinned ?? [];
-  if (pinned.length === 0) return <p className={styles["soft"]}>{t("pins.none")}</p>;
+  if (pinned.length === 0) return <Empty title={t("pins.none")} text={t("pins.noneText")} />;
   return (
-    <ul className={lines["lines"]}>
+    <ul className={lines["lines"]} data-bare="">
       {pinned.toReversed().map(({ item, sender, body }) => (
         <li key={item}>
           <Link to={{ at: "room", room, item }}>

@@ -4,6 +4,7 @@ import { useWords } from "../../i18n/words.tsx";
 import type { MessageItem } from "../../store/model.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
+import { TextArea } from "../../ui/TextArea.tsx";
 import { useApp } from "../context.ts";
 import { bodyText } from "./bodyText.ts";
 import type { Desk } from "./Desk.ts";
@@ -61,11 +62,8 @@ export function ReportDialog({ item, desk }: MessageDialogProps): ReactNode {
       <div className={styles["form"]}>
         <h2>{t("report.title")}</h2>
         <p>{t("report.text")}</p>
-        <label htmlFor="report-reason">{t("report.reason")}</label>
-        <textarea
-          id="report-reason"
-          className={styles["area"]}
-          dir="auto"
+        <TextArea
+          label={t("report.reason")}
           value={reason}
           onChange={(event) => {
             setReason(event.currentTarget.value);
@@ -97,7 +95,7 @@ export function SelectDialog({ item, desk }: MessageDialogProps): ReactNode {
     <Dialog title={t("action.selectText")} onClose={desk.close}>
       <div className={styles["form"]}>
         <h2>{t("action.selectText")}</h2>
-        <textarea className={styles["area"]} readOnly dir="auto" rows={8} aria-label={t("action.selectText")} value={bodyText(item.body, t)} />
+        <textarea className={styles["area"]} readOnly dir="auto" rows={8} aria-label={t("action.selectText")} value={item.body.kind === "text" ? item.body.text : bodyText(item.body, t)} />
         <Button wide onClick={desk.close}>
           {t("dialog.close")}
         </Button>

@@ -72,7 +72,11 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
           }}
         />
       </span>
-      {room !== undefined && <RoomFace room={room} name={name} />}
+      {room !== undefined && (
+        <span className={styles["face"]}>
+          <RoomFace room={room} name={name} />
+        </span>
+      )}
       <div className={styles["title"]}>
         <h1 dir="auto">{name}</h1>
         {room !== undefined && (

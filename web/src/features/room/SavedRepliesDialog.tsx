@@ -4,6 +4,7 @@ import { useWords } from "../../i18n/words.tsx";
 import type { SavedReply } from "../../store/conversation.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
+import { TextArea } from "../../ui/TextArea.tsx";
 import { TextField } from "../../ui/TextField.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
@@ -121,11 +122,8 @@ function Editor({ reply, failed, busy, onSave, onCancel }: EditorProps): ReactNo
           setName(event.currentTarget.value);
         }}
       />
-      <label htmlFor="reply-text">{t("replies.body")}</label>
-      <textarea
-        id="reply-text"
-        className={styles["area"]}
-        dir="auto"
+      <TextArea
+        label={t("replies.body")}
         value={text}
         onChange={(event) => {
           setText(event.currentTarget.value);

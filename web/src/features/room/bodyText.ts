@@ -1,4 +1,5 @@
 import type { Word } from "../../i18n/language.ts";
+import { plainText } from "../../store/plain.ts";
 import type { RowBody } from "./rows.ts";
 
 type Say = (key: Word, values?: Readonly<Record<string, string | number>>) => string;
@@ -6,8 +7,10 @@ type Say = (key: Word, values?: Readonly<Record<string, string | number>>) => st
 /** A message in one line, for quotes, lists and whoever listens. */
 export function bodyText(body: RowBody, t: Say): string {
   switch (body.kind) {
-    case "text":
-      return body.text.length > 300 ? `${body.text.slice(0, 300)}…` : body.text;
+    case "text": {
+      const text = plainText(body.text, body.html);
+      return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+    }
     case "picture":
       return body.caption === "" ? t("inbox.picture") : body.caption;
     case "sending":

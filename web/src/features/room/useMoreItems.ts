@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
-import type { MenuItem } from "../../ui/Menu.tsx";
+import type { MenuItem } from "../../ui/MenuPopup.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
 import type { Desk } from "./Desk.ts";

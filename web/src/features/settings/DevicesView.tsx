@@ -43,19 +43,24 @@ export function DevicesView(): ReactNode {
 function Device({ device, model }: { readonly device: OwnDevice; readonly model: DevicesViewModel }): ReactNode {
   const { t, moment } = useWords();
   const { now } = useApp();
+  const name = device.name === "" ? device.id : device.name;
   return (
     <li>
       <Icon name="device" size={24} />
       <div>
-        <h3 dir="auto">{device.name === "" ? device.id : device.name}</h3>
+        <h3 dir="auto">{name}</h3>
         <p className={styles["soft"]}>
           {device.here ? t("devices.here") : device.seen === undefined ? t("devices.never") : t("devices.seen", { when: moment(device.seen, now()) })}
-          {" · "}
-          <bdi>{device.id}</bdi>
+          {name !== device.id && (
+            <>
+              {" · "}
+              <bdi>{device.id}</bdi>
+            </>
+          )}
         </p>
         <div className={styles["acts"]}>
           <Button
-            aria-label={t("devices.renameOne", { name: device.name })}
+            aria-label={t("devices.renameOne", { name })}
             icon="edit"
             onClick={() => {
               model.begin("rename", device);
@@ -67,7 +72,7 @@ function Device({ device, model }: { readonly device: OwnDevice; readonly model:
             <Button
               look="danger"
               icon="leave"
-              aria-label={t("devices.endOne", { name: device.name })}
+              aria-label={t("devices.endOne", { name })}
               onClick={() => {
                 model.begin("end", device);
               }}
@@ -84,7 +89,7 @@ function Device({ device, model }: { readonly device: OwnDevice; readonly model:
 function TaskDialog({ task, model }: { readonly task: Task; readonly model: DevicesViewModel }): ReactNode {
   const { t } = useWords();
   const ends = task.kind === "end";
-  const title = t(ends ? "devices.endOne" : "devices.renameOne", { name: task.device.name });
+  const title = t(ends ? "devices.endOne" : "devices.renameOne", { name: task.device.name === "" ? task.device.id : task.device.name });
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     void model.finish();

@@ -2,6 +2,7 @@ import { type ReactNode, useEffect } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
 import type { Place } from "../../store/Route.ts";
+import { Button } from "../../ui/Button.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { InboxView } from "../inbox/InboxView.tsx";
@@ -13,7 +14,7 @@ import { RoomView } from "../room/RoomView.tsx";
 import { RoomsView } from "../rooms/RoomsView.tsx";
 import { SettingsView } from "../settings/SettingsView.tsx";
 import { SafetyBar, UpdateBar } from "../trust/GuideView.tsx";
-import { useViewModel } from "../context.ts";
+import { useApp, useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
 import { Navigation } from "./Navigation.tsx";
 import { NoticeView } from "./NoticeView.tsx";
@@ -74,6 +75,7 @@ function List({ place }: { readonly place: Place }): ReactNode {
 
 function Content({ place }: { readonly place: Place }): ReactNode {
   const { t } = useWords();
+  const { route } = useApp();
   switch (place.at) {
     case "room":
       return <RoomView key={place.room} room={place.room} />;
@@ -82,7 +84,20 @@ function Content({ place }: { readonly place: Place }): ReactNode {
     case "inbox":
     case "people":
     case "rooms":
-      return <Empty title={t("inbox.choose")} text={t("inbox.chooseText")} />;
+      return (
+        <Empty title={t("inbox.choose")} text={t("inbox.chooseText")}>
+          {place.at === "inbox" && (
+            <Button
+              icon="write"
+              onClick={() => {
+                route.go({ at: "people" });
+              }}
+            >
+              {t("inbox.new")}
+            </Button>
+          )}
+        </Empty>
+      );
   }
 }
 

@@ -1,4 +1,4 @@
-import type { FormEvent, ReactNode } from "react";
+import { type FormEvent, type ReactNode, useEffect, useRef } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
 import type { DemoPerson, SignInFault } from "../../store/model.ts";
@@ -24,10 +24,15 @@ const faults: Record<SignInFault, Word> = {
 export function SignInView(): ReactNode {
   const { t } = useWords();
   const [model, now] = useViewModel((app) => new SignInViewModel(app));
+  const form = useRef<HTMLFormElement>(null);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     void model.submit();
   };
+  // What was pressed cannot be pressed while it works, and loses the focus; the next try begins in the field.
+  useEffect(() => {
+    if (!now.busy && now.fault !== undefined) form.current?.querySelector<HTMLElement>("[type=password]")?.focus();
+  }, [now.busy, now.fault]);
   return (
     <div className={styles["page"]}>
       <main className={now.demo === undefined ? styles["card"] : `${styles["card"] ?? ""} ${styles["withDemo"] ?? ""}`}>
@@ -39,7 +44,7 @@ export function SignInView(): ReactNode {
               <p>{t("app.tagline")}</p>
             </div>
           </header>
-          <form onSubmit={submit} aria-label={t("signin.title")}>
+          <form ref={form} onSubmit={submit} aria-label={t("signin.title")}>
             <TextField
               label={t("signin.user")}
               name="username"

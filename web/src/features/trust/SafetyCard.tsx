@@ -46,7 +46,7 @@ export function SafetyCard({ headed = true }: { readonly headed?: boolean }): Re
             {t("safety.confirm")}
           </Button>
         )}
-        {trust === "ready" && (
+        {trust === "ready" && recovery !== "unknown" && (
           <Button
             look={recovery === "missing" ? "main" : "plain"}
             icon="key"
