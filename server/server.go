@@ -29,6 +29,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
+	"github.com/myelin-health/myelin/homeserver/notice"
 	"github.com/myelin-health/myelin/homeserver/preview"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/search"
@@ -69,6 +70,7 @@ type Server struct {
 	media    *media.Media
 	previews *preview.Previews // nil: switched off
 	search   *search.Index
+	notices  *notice.Notices
 	services *appservice.Services
 	cluster  *cluster.Cluster
 	rest     *rest.Server
@@ -193,9 +195,13 @@ func (s *Server) buildRooms(ctx context.Context) error {
 		return err
 	}
 	s.search = search.New(search.Options{DB: s.db, Seal: s.keys, Rooms: func() *room.Rooms { return s.rooms }, Log: s.log})
+	s.notices = notice.New(notice.Options{
+		DB: s.db, Audit: s.audit, Accounts: s.accounts, Rooms: func() *room.Rooms { return s.rooms }, Name: c.ServerName,
+	})
 	s.rooms, err = room.New(room.Options{
 		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: key, Clock: s.clock, Log: s.log, Metrics: s.registry,
 		DefaultVersion: id.RoomVersion(c.RoomVersion), CreatableVersions: roomVersions(c), EncryptRooms: room.Encrypt(c.EncryptRooms),
+		Policies:  []room.Policy{s.notices.MayLeave},
 		Observers: []room.Observer{auditor{s.audit}, s.feed, s.search},
 		Profile:   s.profile, Exists: s.exists, Invitable: s.invitable, Guest: s.guests(),
 		FindAlias: s.services.FindAlias, AliasReserved: s.services.AliasReserved,
@@ -312,7 +318,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, PublicURL: c.PublicURL, Fallback: app,
 	})
 	api := &clientapi.API{
-		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Search: s.search, Services: s.services, Previews: s.previews,
+		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Search: s.search, Notices: s.notices, Services: s.services, Previews: s.previews,
 		DeviceLists: s.feed.DeviceLists,
 		ServerName:  c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
 		Support: clientapi.Support{Page: c.SupportPage, Email: c.SupportEmail, MatrixID: id.UserID(c.SupportMatrixID)},

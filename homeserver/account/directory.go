@@ -197,9 +197,10 @@ func (a *Accounts) Search(ctx context.Context, by id.UserID, term string, limit 
 		*person
 	}
 	var hits []hit
+	server := a.UserID(Server)
 	d.mu.RLock()
 	for _, e := range d.people {
-		if visible != nil && !visible[e.User] {
+		if e.User == server || visible != nil && !visible[e.User] {
 			continue
 		}
 		if rank := e.rank(folded, needles); rank >= 0 {

@@ -55,6 +55,9 @@ type NewUser struct {
 // AuditDetail is the personal payload of an audit entry.
 type AuditDetail = map[string]any
 
+// Server is the name of the account that speaks for the server. Nobody can register it, and it is not found by people.
+const Server = "_server"
+
 // CheckLocalpart returns the localpart that a wished user name becomes (capitals are lowered) or a fault.
 // The grammar is that of the appendices, section "User Identifiers"; a leading underscore is reserved for
 // application services.

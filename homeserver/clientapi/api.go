@@ -17,6 +17,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/media"
+	"github.com/myelin-health/myelin/homeserver/notice"
 	"github.com/myelin-health/myelin/homeserver/preview"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/search"
@@ -34,6 +35,7 @@ type API struct {
 	Feed     *feed.Feed
 	Delayed  *delayed.Events
 	Search   *search.Index
+	Notices  *notice.Notices
 	Services *appservice.Services
 	Previews *preview.Previews // nil: switched off
 
@@ -88,6 +90,7 @@ func (a *API) Routes() []rest.Route {
 		a.messagesRoutes(),
 		a.relationsRoutes(),
 		a.searchRoutes(),
+		a.noticesRoutes(),
 		a.publicRoomsRoutes(),
 		a.syncRoutes(),
 		a.slidingSyncRoutes(),

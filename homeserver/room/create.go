@@ -32,6 +32,7 @@ type Creation struct {
 	Preset       string           `json:"preset"`
 	Direct       bool             `json:"is_direct"`
 	Power        jsontext.Value   `json:"power_level_content_override"`
+	Plain        bool             `json:"-"` // never encrypted: the server itself writes there
 }
 
 // StateDraft is one state event of a creation.
@@ -292,7 +293,7 @@ func (rs *Rooms) creationDrafts(ctx context.Context, creator id.UserID, c *Creat
 		}
 	}
 	encrypt := rs.o.EncryptRooms == EncryptAlways || rs.o.EncryptRooms == EncryptPrivate && c.Preset != presetPublic
-	if encrypt && !given(typeEncryption) {
+	if encrypt && !c.Plain && !given(typeEncryption) {
 		drafts = add(drafts, typeEncryption, "", object(map[string]string{"algorithm": string(id.AlgorithmMegolmV1)}))
 	}
 	for _, s := range c.InitialState {

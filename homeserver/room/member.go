@@ -259,7 +259,8 @@ func (rs *Rooms) LeaveAll(ctx context.Context, user id.UserID) error {
 		if m.Membership != Join && m.Membership != Invite && m.Membership != Knock {
 			continue
 		}
-		if err := rs.Leave(ctx, user, m.Room, ""); err != nil && !fault.Is(err, fault.Forbidden) {
+		err := rs.Leave(ctx, user, m.Room, "")
+		if err != nil && !fault.Is(err, fault.Forbidden) && !fault.Is(err, fault.CannotLeaveServerNotice) {
 			failed = errors.Join(failed, err)
 		}
 	}
