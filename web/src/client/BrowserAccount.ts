@@ -51,7 +51,9 @@ export class BrowserAccount implements Account {
   #following: "no" | "silent" | "heard" = "no";
 
   constructor(drafts: Drafts) {
-    this.#drafts = new KeptDrafts(drafts);
+    this.#drafts = new KeptDrafts(drafts, () => {
+      this.#tabs.tell("drafts");
+    });
     this.faces = new Faces({
       has: (room) => this.rooms.snapshot.some(({ id, membership }) => id === room && membership === "joined"),
       recovery: this.recovery,
@@ -70,6 +72,7 @@ export class BrowserAccount implements Account {
       },
       deliver: (entry: OutboxEntry) => this.#present().deliver(entry),
       upload: (entry, hooks) => this.#present().upload(entry, hooks),
+      keepBack: (entry) => this.#open?.keepBack(entry),
       leader: () => (this.#following === "no" ? undefined : this.#leader),
       there: (room, event) => this.#open?.holds(room, event) === true,
       now: Date.now,
@@ -219,6 +222,7 @@ export class BrowserAccount implements Account {
     if (this.#open !== undefined) return;
     this.#following = "no";
     this.outbox.show([]);
+    void this.outbox.load();
     const vault = await this.#vaultNow();
     const { Connection } = await import("./Connection.ts"); // the SDK is most of the app: the list does not wait for it
     const connection = new Connection(credentials, vault, this, {
@@ -264,8 +268,12 @@ export class BrowserAccount implements Account {
 
   /** Another tab holds the connection: this one shows what it tells. One that says nothing has hung and is relieved. */
   #follow(): void {
-    this.#following = "silent";
     this.faces.switch({ tabs: this.#tabs });
+    this.#checkLeader();
+  }
+
+  #checkLeader(): void {
+    this.#following = "silent";
     this.#tabs.hello();
     later(leaderPatience, () => {
       if (this.#following === "silent") void this.#guard(() => this.#takeOver());
@@ -290,7 +298,10 @@ export class BrowserAccount implements Account {
     for (;;) {
       try {
         if (this.#following === "no") await Reflect.apply(this.outbox[method] as (argument: unknown) => Promise<void>, this.outbox, [argument]);
-        else await this.#tabs.call("outbox", method, [argument]);
+        else {
+          this.#checkLeader(); // somebody waits for it now
+          await this.#tabs.call("outbox", method, [argument]);
+        }
         return;
       } catch (fault) {
         if (this.#following === "no" && !(fault instanceof Error && fault.message === "the leading tab is gone")) throw fault;
@@ -313,6 +324,9 @@ export class BrowserAccount implements Account {
         return;
       case "active":
         this.#idle?.heard();
+        return;
+      case "drafts":
+        this.#drafts.refresh().catch(ignore); // only a copy
     }
   }
 

@@ -1,4 +1,4 @@
-import { ClientEvent, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent, type Room, type SyncStateData } from "matrix-js-sdk";
+import { ClientEvent, EventStatus, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type ISendEventResponse, type MatrixError, type MatrixEvent, type Room, type SyncStateData } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { UploadHooks } from "../store/Outbox.ts";
@@ -156,18 +156,22 @@ export class Connection implements Homeserver {
     if (room === null) throw new Refusal("gone", "the room is not known");
     try {
       const before = room.getEventForTxnId(entry.txn);
-      if (before !== undefined) return (await this.#client.resendEvent(before, room)).event_id;
-      const { type, content } = composed(entry, room);
-      const sent = await this.#client.sendEvent(entry.room, entry.content.thread ?? null, type as never, content as never, entry.txn);
-      return sent.event_id;
+      const sent = before === undefined ? await this.#sendFirst(entry, room) : await this.#sendAgain(before, room);
+      if (sent === undefined) throw new Refusal("unreachable", "kept back before it had left");
+      return sent;
     } catch (fault) {
       const refusal = toRefusal(fault);
       const pending = room.getEventForTxnId(entry.txn);
       const passing = refusal.reason === "unreachable" || refusal.reason === "limited";
-      // The SDK sends nothing more in a room that holds a failed event.
-      if (!passing && pending !== undefined) this.#client.cancelPendingEvent(pending);
+      // The SDK sends nothing more in a room that holds a failed event; a critical one may stay failed until somebody decides.
+      if (!passing || entry.critical === true) this.#takeOut(pending);
       throw refusal;
     }
+  };
+
+  readonly keepBack = ({ room, txn }: OutboxEntry): void => {
+    const pending = this.#client.getRoom(room)?.getEventForTxnId(txn);
+    if (pending?.status === EventStatus.ENCRYPTING) this.#takeOut(pending);
   };
 
   readonly upload = (entry: OutboxEntry, { onProgress, signal }: UploadHooks): Promise<Uploaded> =>
@@ -177,6 +181,25 @@ export class Connection implements Homeserver {
       if (entry.content.kind !== "media") throw new Refusal("other", "nothing to upload");
       return this.#media.upload(entry.content, room.hasEncryptionStateEvent(), onProgress, signal);
     });
+
+  // The SDK answers with no id when the event was taken out before it was sent.
+
+  async #sendFirst(entry: OutboxEntry, room: Room): Promise<string | undefined> {
+    const { type, content } = composed(entry, room);
+    const sent: Partial<ISendEventResponse> = await this.#client.sendEvent(entry.room, entry.content.thread ?? null, type as never, content as never, entry.txn);
+    return sent.event_id;
+  }
+
+  async #sendAgain(event: MatrixEvent, room: Room): Promise<string | undefined> {
+    if (event.status === EventStatus.CANCELLED) event.setStatus(EventStatus.NOT_SENT); // taken out; the transaction stays known to the SDK
+    const sent: Partial<ISendEventResponse> = await this.#client.resendEvent(event, room);
+    return sent.event_id;
+  }
+
+  /** Takes a message out of what the SDK holds to be sent, unless it is on its way. */
+  #takeOut(event: MatrixEvent | undefined): void {
+    if (event?.status === EventStatus.NOT_SENT || event?.status === EventStatus.ENCRYPTING) this.#client.cancelPendingEvent(event);
+  }
 
   // What the screens ask for.
 

@@ -2,7 +2,7 @@ import { ContentHelpers, LocationAssetType, M_POLL_KIND_DISCLOSED, M_POLL_KIND_U
 import { PollStartEvent } from "matrix-js-sdk/lib/extensible_events_v1/PollStartEvent";
 
 import type { Address, OutboxContent } from "../store/model.ts";
-import { expiresAt } from "./events.ts";
+import { expiresAt, priorityKey } from "./events.ts";
 
 type Content = Record<string, unknown>;
 
@@ -35,12 +35,13 @@ export function expiring(expires: number | undefined): Content {
 }
 
 function textContent(content: Extract<OutboxContent, { kind: "text" }>): Content {
-  const { text, html, edits, mentions = [], mentionsRoom = false } = content;
+  const { text, html, edits, mentions = [], mentionsRoom = false, priority } = content;
   const message = {
     msgtype: "m.text",
     body: text,
     ...(html === undefined ? {} : { format: "org.matrix.custom.html", formatted_body: html }),
     "m.mentions": { ...(mentions.length > 0 ? { user_ids: mentions } : {}), ...(mentionsRoom ? { room: true } : {}) },
+    ...(priority === undefined ? {} : { [priorityKey]: priority }),
   };
   if (edits === undefined) return { ...message, ...relation(content) };
   // Whoever knows no edits sees the new text with a star. Nobody is told again.

@@ -3,7 +3,7 @@ import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
 
 import type { Place, Poll } from "../store/conversation.ts";
 import type { EncryptedFile, MediaBody, MediaKind, MediaSource } from "../store/media.ts";
-import type { MessageBody, Note, Person, TimelineItem } from "../store/model.ts";
+import type { MessageBody, Note, Person, Priority, TimelineItem } from "../store/model.ts";
 import { localPart } from "./wire.ts";
 
 /** A member of a room by name; the local part of the id for somebody without one. */
@@ -26,7 +26,9 @@ export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem
   if (body === undefined) return undefined;
   const edited = event.replacingEvent() !== null;
   const content: Content = event.getContent();
-  const expires = number(event.getOriginalContent()[expiresAt]); // an edit does not put it off
+  const first: Content = event.getOriginalContent();
+  const expires = number(first[expiresAt]); // an edit does not put it off
+  const priority = priorityOf(first);
   return {
     kind: "message",
     id,
@@ -37,6 +39,7 @@ export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem
     body,
     txn: event.getUnsigned().transaction_id,
     ...(mentions(content, me) && sender !== me ? { mentioned: true } : {}),
+    ...(priority === undefined ? {} : { priority }),
     ...(expires === undefined ? {} : { expires }),
   };
 }
@@ -88,6 +91,8 @@ function waitingReason(code: DecryptionFailureCode | null): Extract<MessageBody,
 export const expiryType = "org.myelin.expiry";
 /** In a message's encrypted content: when it vanishes, in milliseconds since 1970. */
 export const expiresAt = "org.myelin.expires_at";
+/** In a message's encrypted content: "urgent" or "critical". */
+export const priorityKey = "org.myelin.priority";
 
 type Content = Readonly<Record<string, unknown>>;
 
@@ -165,6 +170,11 @@ function placeOf(uri: string): Place | undefined {
 export function textOf(content: Content): string {
   const modern = list(content["m.text"]).map((one) => string(record(one)["body"]));
   return string(content["org.matrix.msc1767.text"]) ?? modern.find((one) => one !== undefined) ?? string(content["body"]) ?? "";
+}
+
+function priorityOf(content: Content): Priority | undefined {
+  const said = content[priorityKey];
+  return said === "urgent" || said === "critical" ? said : undefined;
 }
 
 /** Is somebody meant by name? A message says so by itself. */

@@ -19,7 +19,7 @@ type Message =
   | { readonly kind: "news"; readonly tab: string; readonly news: News };
 
 /** What every tab has to know at once. */
-export type News = "signedIn" | "locked" | "unlocked" | "signedOut" | "active" | "update";
+export type News = "signedIn" | "locked" | "unlocked" | "signedOut" | "active" | "drafts";
 
 interface Told {
   readonly reason: RefusalReason;

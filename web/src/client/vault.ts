@@ -70,8 +70,9 @@ export class Vault {
     return plain === undefined ? undefined : fromJson(plain);
   }
 
-  async write(name: string, value: unknown): Promise<void> {
-    await this.writeBytes(name, toJson(value));
+  /** `relaxed`: need not survive a loss of power from the first moment on. */
+  async write(name: string, value: unknown, durability?: "relaxed"): Promise<void> {
+    await this.change("records", { put: new Map([[name, toJson(value)]]) }, durability);
   }
 
   async readBytes(name: string): Promise<Bytes | undefined> {
@@ -110,7 +111,7 @@ export class Vault {
   }
 
   /** Writes and removes records of a shelf, all or none. */
-  async change(shelf: Shelf, { put = new Map<string, Bytes>(), remove = [] }: Batch): Promise<void> {
+  async change(shelf: Shelf, { put = new Map<string, Bytes>(), remove = [] }: Batch, durability: IDBTransactionDurability = "strict"): Promise<void> {
     const puts = await Promise.all(
       [...put].map(async ([name, bytes]) => {
         const key = await this.#nameOf(shelf, name);
@@ -118,10 +119,11 @@ export class Vault {
       }),
     );
     const removes = await Promise.all([...remove].map((name) => this.#nameOf(shelf, name)));
-    const transaction = this.database.transaction(shelf, "readwrite", { durability: "strict" });
+    const transaction = this.database.transaction(shelf, "readwrite", { durability });
     const store = transaction.objectStore(shelf);
     for (const [key, sealed] of puts) store.put(sealed, key);
     for (const key of removes) store.delete(key);
+    transaction.commit(); // holds even if the page goes away now
     await done(transaction);
   }
 

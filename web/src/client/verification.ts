@@ -1,4 +1,4 @@
-import type { MatrixClient } from "matrix-js-sdk";
+import { RoomEvent, type MatrixClient, type MatrixEvent } from "matrix-js-sdk";
 import { CryptoEvent, VerificationPhase, VerificationRequestEvent, VerifierEvent, type ShowSasCallbacks, type VerificationRequest, type Verifier } from "matrix-js-sdk/lib/crypto-api";
 
 import type { Verification } from "../store/Safety.ts";
@@ -25,8 +25,12 @@ export class Comparing {
     this.#client = client;
     this.#shown = shown;
     client.on(CryptoEvent.VerificationRequestReceived, (request) => {
-      if (this.#request?.pending === true) return;
+      if (this.#request?.pending === true || this.#isHistory(request)) return;
       this.follow(request);
+    });
+    client.on(RoomEvent.Timeline, (event) => {
+      const about = event.getRelation()?.event_id;
+      if (about !== undefined && about === this.#request?.transactionId) this.#changed();
     });
   }
 
@@ -64,9 +68,36 @@ export class Comparing {
     if (request?.pending === true) await request.cancel();
   }
 
+  /** A request from a room's history, which has been answered there. One that is over would stand in the next one's way. */
+  #isHistory(request: VerificationRequest): boolean {
+    const over = this.#said(request).some((event) => event.getType() === "m.key.verification.done" || event.getType() === "m.key.verification.cancel");
+    if (over) void request.cancel();
+    return over || this.#isElsewhere(request);
+  }
+
+  /** Another device of one's own has answered. */
+  #isElsewhere(request: VerificationRequest): boolean {
+    if (request.cancellationCode === "m.accepted") return true;
+    return this.#said(request).some((event) => {
+      const own = event.getSender() === this.#client.getUserId() && event.getContent()["from_device"] === this.#client.getDeviceId();
+      return event.getType() === "m.key.verification.ready" && event.getSender() !== request.otherUserId && !own;
+    });
+  }
+
+  /** What has been said about a request in its room. */
+  #said(request: VerificationRequest): readonly MatrixEvent[] {
+    const room = request.roomId === undefined ? null : this.#client.getRoom(request.roomId);
+    return (room?.getLiveTimeline().getEvents() ?? []).filter((event) => event.getRelation()?.event_id === request.transactionId);
+  }
+
   #changed(): void {
     const request = this.#request;
     if (request === undefined) return;
+    if (!request.initiatedByMe && this.#isElsewhere(request)) {
+      this.#request = undefined;
+      this.#shown.set(undefined);
+      return;
+    }
     if (request.phase === VerificationPhase.Ready && request.initiatedByMe && !this.#starting) {
       this.#starting = true;
       request.startVerification(method).then(

@@ -7,6 +7,7 @@ import { MeViewModel } from "./me/MeViewModel.ts";
 import { PeopleViewModel } from "./people/PeopleViewModel.ts";
 import { ComposerViewModel } from "./room/ComposerViewModel.ts";
 import { RoomViewModel } from "./room/RoomViewModel.ts";
+import { NotSentViewModel } from "./shell/NotSentViewModel.ts";
 import { ShellViewModel } from "./shell/ShellViewModel.ts";
 import { SignInViewModel } from "./signin/SignInViewModel.ts";
 
@@ -166,7 +167,35 @@ describe("MeViewModel", () => {
   });
 });
 
+describe("NotSentViewModel", () => {
+  it("lists critical messages that were not sent, and nothing else", async () => {
+    const app = testApp(() => Promise.reject(new Refusal("forbidden", "no")));
+    app.rooms.set([roomOf("!r", { name: "Ward 3" })]);
+    await app.outbox.start();
+    await app.outbox.enqueue("!r", { kind: "text", text: "routine" });
+    await app.outbox.enqueue("!r", { kind: "text", text: "resus 4", priority: "critical" }, undefined, true);
+    await vi.advanceTimersByTimeAsync(0);
+    const model = new NotSentViewModel(app);
+    expect(model.snapshot).toMatchObject([{ room: "!r", name: "Ward 3", text: "resus 4" }]);
+    await model.drop(model.snapshot[0]?.txn ?? "");
+    expect(model.snapshot).toEqual([]);
+  });
+});
+
 describe("ComposerViewModel", () => {
+  it("marks one message as urgent or critical, which also a draft remembers", async () => {
+    const app = testApp();
+    const model = new ComposerViewModel(app, "!r");
+    model.prioritize("critical");
+    model.type("resus 4");
+    expect(new ComposerViewModel(app, "!r").snapshot.draft.priority).toBe("critical");
+    await model.send();
+    expect(app.outbox.snapshot).toMatchObject([{ content: { text: "resus 4", priority: "critical" }, critical: true }]);
+    model.type("thank you");
+    await model.send();
+    expect(app.outbox.snapshot[1]).toMatchObject({ critical: false });
+  });
+
   it("sends what was written and clears the draft, and keeps drafts by room", async () => {
     const app = testApp();
     await app.outbox.start();

@@ -1,5 +1,5 @@
 import { Store, type Readable } from "./Store.ts";
-import type { Person, RoomId } from "./model.ts";
+import type { Person, Priority, RoomId } from "./model.ts";
 
 export interface Draft {
   readonly text: string;
@@ -9,6 +9,7 @@ export interface Draft {
   readonly edit?: { readonly item: string; readonly before: string };
   /** Who has been chosen by name. */
   readonly people?: readonly Person[];
+  readonly priority?: Priority | undefined;
 }
 
 export const noDraft: Draft = { text: "" };
@@ -35,7 +36,7 @@ export class Drafts implements Readable<ReadonlyMap<DraftKey, Draft>> {
 
   keep(key: DraftKey, draft: Draft): void {
     const drafts = new Map(this.snapshot);
-    if (draft.text === "" && draft.reply === undefined && draft.edit === undefined) drafts.delete(key);
+    if (draft.text === "" && draft.reply === undefined && draft.edit === undefined && draft.priority === undefined) drafts.delete(key);
     else drafts.set(key, draft);
     this.#drafts.set(drafts);
   }

@@ -46,11 +46,13 @@ describe("Outbox", () => {
   let pauses: { ms: number; then: () => void }[];
   let txns = 0;
   const seen = new Set<string>();
+  const keptBack: string[] = [];
 
   const optionsOf = (): OutboxOptions => ({
     shelf,
     deliver: server.deliver,
     upload: server.upload,
+    keepBack: ({ txn }) => keptBack.push(txn),
     there: (_room, event) => seen.has(event),
     now: () => 1000,
     newTxn: () => `t${String(++txns)}`,
@@ -71,6 +73,7 @@ describe("Outbox", () => {
     pauses = [];
     txns = 0;
     seen.clear();
+    keptBack.length = 0;
   });
 
   it("shows a message as sent only when the server has said so, and keeps it until it is seen", async () => {
@@ -291,6 +294,7 @@ describe("Outbox", () => {
     pauses.shift()?.then();
     await settled();
     expect(outbox.snapshot).toMatchObject([{ state: "failed", fault: "late" }]);
+    expect(keptBack).toEqual(["t1"]);
     await server.refuse(new Refusal("unreachable", "away"));
     outbox.flush();
     await settled();
@@ -333,12 +337,25 @@ describe("Outbox", () => {
     expect(server.tried).toEqual(["routine", "routine"]);
   });
 
+  it("does not send a critical message that another tab was to send and did not", async () => {
+    const follower = new Outbox({ ...optionsOf(), leader: () => ({ adopt: () => new Promise(() => undefined), retry: () => Promise.resolve(), discard: () => Promise.resolve() }) });
+    void follower.enqueue("!a", { kind: "text", text: "resus 4" }, undefined, true);
+    expect(states(follower)).toEqual(["waiting"]);
+    pauses.shift()?.then();
+    expect(follower.snapshot).toMatchObject([{ state: "failed", fault: "late" }]);
+    const next = make();
+    await next.start();
+    await next.adopt({ txn: "t1", room: "!a", at: -4000, content: { kind: "text", text: "resus 4" }, state: "waiting", event: undefined, critical: true });
+    expect(next.snapshot).toMatchObject([{ state: "failed", fault: "late" }]);
+    expect(server.tried).toEqual([]);
+  });
+
   it("hands everything to the tab that sends, and shows what that one tells", async () => {
     const leader = make();
     await leader.start();
     const follower = new Outbox({ ...optionsOf(), leader: () => leader });
     await follower.enqueue("!a", { kind: "text", text: "x" });
-    expect(follower.snapshot).toEqual([]);
+    expect(states(follower)).toEqual(["waiting"]);
     follower.show(leader.snapshot);
     expect(states(follower)).toEqual(["sending"]);
     await server.refuse(new Refusal("forbidden", "no"));

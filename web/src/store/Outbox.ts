@@ -34,6 +34,8 @@ export interface OutboxOptions {
   readonly shelf: OutboxShelf;
   readonly deliver: Deliver;
   readonly upload: Upload;
+  /** Keeps back what has not left this device yet. */
+  readonly keepBack: (entry: OutboxEntry) => void;
   /** Another tab that sends for this one; undefined while this one sends. */
   readonly leader?: () => OutboxLeader | undefined;
   /** Does the room's timeline hold this event now? */
@@ -66,6 +68,7 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   readonly #running = new Map<string, AbortController>();
   readonly #busy = new Set<Lane>();
   readonly #pauses = new Map<Lane, () => void>();
+  #loaded: Promise<void> | undefined;
   #open = false;
 
   constructor(options: OutboxOptions) {
@@ -78,22 +81,32 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
 
   readonly subscribe = (listener: () => void): (() => void) => this.#entries.subscribe(listener);
 
-  /** Takes up what an earlier run left behind and starts sending. */
+  /** Takes up what an earlier run left behind: it is shown before anything can be sent. */
+  load(): Promise<void> {
+    return (this.#loaded ??= this.#load());
+  }
+
+  /** Starts sending. */
   async start(): Promise<void> {
+    await this.load();
+    this.#open = true;
+    this.flush();
+  }
+
+  async #load(): Promise<void> {
     const kept = await this.#options.shelf.load();
     const known = new Set(this.snapshot.map((entry) => entry.txn));
     // What the server acknowledged to an earlier run is in the history by now.
     for (const entry of kept) if (entry.state === "sent") await this.#options.shelf.remove(entry.txn);
     const taken = kept
       .filter((entry) => entry.state !== "sent" && !known.has(entry.txn))
-      .map((entry) => (entry.critical === true ? late(entry) : entry.state === "sending" ? { ...entry, state: "waiting" as const } : entry));
+      .map((entry) => (entry.critical === true && entry.state !== "failed" ? late(entry) : entry.state === "sending" ? { ...entry, state: "waiting" as const } : entry));
     this.#entries.update((now) => [...taken, ...now]);
-    this.#open = true;
-    this.flush();
   }
 
   stop(): void {
     this.#open = false;
+    this.#loaded = undefined;
     for (const cancel of this.#pauses.values()) cancel();
     this.#pauses.clear();
     for (const upload of this.#running.values()) upload.abort();
@@ -103,15 +116,22 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   async enqueue(room: RoomId, content: OutboxContent, uploaded?: Uploaded, critical?: boolean): Promise<void> {
     const { now, newTxn } = this.#options;
     const entry: OutboxEntry = { txn: newTxn(), room, at: now(), content, state: "waiting", event: undefined, uploaded, critical };
-    await (this.#leader() ?? this).adopt(entry);
+    const leader = this.#leader();
+    if (leader === undefined) return this.adopt(entry);
+    this.#entries.update((entries) => [...entries, entry]); // until the leader tells of it
+    if (critical === true) this.#options.later(criticalPatience, () => this.#find(entry.txn) === entry && this.#show(late(entry)));
+    await leader.adopt(entry);
   }
 
   /** Takes over an entry that was made here or in another tab; a second time it changes nothing. */
-  async adopt(entry: OutboxEntry): Promise<void> {
-    if (this.#find(entry.txn) !== undefined) return;
+  async adopt(made: OutboxEntry): Promise<void> {
+    await this.#loaded; // which throws away what it takes for the rest of an earlier run
+    if (this.#find(made.txn) !== undefined) return;
+    const patience = made.at + criticalPatience - this.#options.now();
+    const entry = made.critical === true && patience <= 0 ? late(made) : made; // the tab that was to send it had hung
     await this.#options.shelf.put(entry);
     this.#entries.update((entries) => [...entries, entry]);
-    this.#go(entry);
+    this.#go(entry, patience);
   }
 
   /** Shows what the tab that sends has told. */
@@ -169,10 +189,10 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   }
 
   /** Begins to send an entry; a critical one does not wait out a pause and has little time. */
-  #go(entry: OutboxEntry): void {
+  #go(entry: OutboxEntry, patience = criticalPatience): void {
     const lane = laneOf(entry);
-    if (entry.critical === true) {
-      this.#options.later(criticalPatience, () => void this.#giveUp(entry.txn));
+    if (entry.critical === true && entry.state === "waiting") {
+      this.#options.later(patience, () => void this.#giveUp(entry.txn));
       this.#pauses.get(lane)?.();
       this.#pauses.delete(lane);
     }
@@ -182,7 +202,9 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   /** The server has not answered in time. Should it answer yet, the message was sent after all. */
   async #giveUp(txn: string): Promise<void> {
     const entry = this.#find(txn);
-    if (entry?.state === "waiting" || entry?.state === "sending") await this.#keep(late(entry));
+    if (entry?.state !== "waiting" && entry?.state !== "sending") return;
+    this.#options.keepBack(entry);
+    await this.#keep(late(entry));
   }
 
   #leader(): OutboxLeader | undefined {

@@ -67,6 +67,9 @@ export interface Space {
   readonly rooms: readonly RoomId[];
 }
 
+/** How soon somebody must know; a message without it is routine. */
+export type Priority = "urgent" | "critical";
+
 export type MessageBody =
   /** `html` as its writer formatted it: not to be trusted. `emote` says what the sender does. */
   | { readonly kind: "text"; readonly text: string; readonly html?: string; readonly emote?: boolean }
@@ -95,6 +98,7 @@ export interface MessageItem {
   readonly body: MessageBody;
   /** The transaction this device sent it with; undefined for everybody else's. */
   readonly txn: string | undefined;
+  readonly priority?: Priority;
   readonly reply?: Quote;
   readonly reactions?: readonly Reaction[];
   readonly thread?: ThreadSummary;
@@ -159,8 +163,7 @@ export interface OutboxEntry {
   readonly event: string | undefined;
   /** Its files are on the server already. */
   readonly uploaded?: Uploaded | undefined;
-  /** Why it failed. */
-  /** `late`: the server did not answer in time. */
+  /** Why it failed. `late`: the server did not answer in time. */
   readonly fault?: RefusalReason | "late" | undefined;
   /** Somebody must know at once: it is said to be not sent rather than sent later without asking. */
   readonly critical?: boolean | undefined;
@@ -180,6 +183,7 @@ export type OutboxContent =
       readonly html?: string;
       readonly mentions?: readonly UserId[];
       readonly mentionsRoom?: boolean;
+      readonly priority?: Priority;
       /** The message that this is the new text of. */
       readonly edits?: string;
     } & Address)

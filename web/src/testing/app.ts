@@ -178,7 +178,8 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     outbox: new Outbox({
       shelf: new MemoryShelf(),
       deliver,
-      upload: () => Promise.resolve({ blob: "mxc://demo.example/1", thumbnail: undefined }),
+        upload: () => Promise.resolve({ blob: "mxc://demo.example/1", thumbnail: undefined }),
+      keepBack: () => undefined,
       there: (room, event) => timelines.get(room)?.snapshot.items.some((item) => item.id === event) === true,
       now,
       newTxn: () => `txn${String(++txn)}`,

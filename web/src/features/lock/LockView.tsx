@@ -5,6 +5,7 @@ import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Logo } from "../../ui/Logo.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp, useViewModel } from "../context.ts";
 import styles from "./LockView.module.css";
 import { LockViewModel, type LockSnapshot } from "./LockViewModel.ts";
@@ -14,6 +15,7 @@ export function LockView(): ReactNode {
   const { t } = useWords();
   const [model, now] = useViewModel((app) => new LockViewModel(app));
   const form = useRef<HTMLFormElement>(null);
+  const hospital = useSnapshot(useApp().demo)?.hospital;
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     void model.unlock();
@@ -27,7 +29,7 @@ export function LockView(): ReactNode {
       <Clock />
       <div className={styles["name"]}>
         <Logo size={40} />
-        <h1>{t("app.name")}</h1>
+        <h1 dir="auto">{hospital ?? t("app.name")}</h1>
         <p>{t("lock.title")}</p>
       </div>
       <form ref={form} onSubmit={submit} aria-label={t("lock.unlock")}>

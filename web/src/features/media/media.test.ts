@@ -87,7 +87,7 @@ describe("AttachViewModel", () => {
   it("keeps what this device has no room for, and says so", async () => {
     const shelf = new MemoryShelf();
     shelf.put = () => Promise.reject(new DOMException("", "QuotaExceededError"));
-    const full = new Outbox({ shelf, deliver: () => Promise.resolve("$1"), upload: () => Promise.reject(new Error()), there: () => false, now: () => 0, newTxn: () => "t", later: () => () => undefined });
+    const full = new Outbox({ shelf, deliver: () => Promise.resolve("$1"), upload: () => Promise.reject(new Error()), keepBack: () => undefined, there: () => false, now: () => 0, newTxn: () => "t", later: () => () => undefined });
     model = new AttachViewModel({ ...app, outbox: full }, "!r", (original) => Promise.resolve(original));
     await model.add([picture("a.png")]);
     await model.send();

@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n/words.tsx";
 import styles from "./Announcer.module.css";
 import { bodyText } from "./bodyText.ts";
+import { priorityWords } from "./PriorityView.tsx";
 import type { Row } from "./rows.ts";
 
 /** Tells a screen reader what somebody else has just written; never what was loaded from the history. */
@@ -16,7 +17,8 @@ export function Announcer({ rows, live }: { readonly rows: readonly Row[]; reado
     const before = heard.current;
     heard.current = Math.max(before ?? 0, newest.at);
     if (before === undefined || newest.own || newest.at <= before) return;
-    setText(t("inbox.other", { name: newest.sender.name, text: bodyText(newest.body, t) }));
+    const said = t("inbox.other", { name: newest.sender.name, text: bodyText(newest.body, t) });
+    setText(newest.priority === undefined ? said : `${t(priorityWords[newest.priority])}. ${said}`);
   }, [rows, live, t]);
   return (
     <p className={styles["hidden"]} role="status" aria-live="polite">

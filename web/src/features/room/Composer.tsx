@@ -12,6 +12,7 @@ import type { ComposerViewModel } from "./ComposerViewModel.ts";
 import type { Desk } from "./Desk.ts";
 import { FormatBar } from "./FormatBar.tsx";
 import type { Chosen, Format } from "./formatting.ts";
+import { PriorityBand, PriorityMenu } from "./PriorityView.tsx";
 import { Suggestions } from "./Suggestions.tsx";
 import { useMoreItems } from "./useMoreItems.ts";
 
@@ -47,6 +48,10 @@ export const Composer = memo(function Composer({ desk, focus }: { readonly desk:
     area.style.height = `${String(Math.min(area.scrollHeight, 160))}px`;
   }, [draft.text]);
   useLayoutEffect(() => {
+    const area = field.current;
+    if (area !== null && area === document.activeElement) area.setSelectionRange(area.value.length, area.value.length); // one goes on writing
+  }, []);
+  useLayoutEffect(() => {
     if (caret === undefined) return;
     field.current?.focus();
     field.current?.setSelectionRange(caret.start, caret.end);
@@ -77,6 +82,14 @@ export const Composer = memo(function Composer({ desk, focus }: { readonly desk:
     <form className={styles["composer"]} onSubmit={submit}>
       {open && <Suggestions id={list} now={now} onChoose={model.choose} />}
       {(draft.reply !== undefined || draft.edit !== undefined) && <About now={now} onClose={model.leaveAbout} />}
+      {draft.priority !== undefined && draft.edit === undefined && (
+        <PriorityBand
+          priority={draft.priority}
+          onClose={() => {
+            model.prioritize(undefined);
+          }}
+        />
+      )}
       {now.excess > 0 && (
         <p className={styles["fault"]} role="alert">
           {t("composer.tooLong", { count: now.excess })}
@@ -94,6 +107,7 @@ export const Composer = memo(function Composer({ desk, focus }: { readonly desk:
       )}
       <div className={styles["line"]}>
         <Attach room={desk.room} thread={desk.thread} everywhere={desk.thread === undefined} more={more} />
+        {draft.edit === undefined && <PriorityMenu model={model} />}
         <textarea
           ref={field}
           rows={1}

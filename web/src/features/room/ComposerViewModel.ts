@@ -5,7 +5,7 @@ import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { SavedReply } from "../../store/conversation.ts";
 import { findEmoji, loadEmoji, type Emoji } from "../../store/emoji.ts";
 import { formatted } from "../../store/markdown.ts";
-import type { MessageItem, OutboxContent, Person, RoomId, Timeline } from "../../store/model.ts";
+import type { MessageItem, OutboxContent, Person, Priority, RoomId, Timeline } from "../../store/model.ts";
 import { format, triggerAt, type Chosen, type Format, type Trigger } from "./formatting.ts";
 import { RoomStoreOf } from "./RoomStoreOf.ts";
 
@@ -151,6 +151,10 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
     this.#toEnd();
   };
 
+  readonly prioritize = (priority: Priority | undefined): void => {
+    this.#keep({ ...this.#draft, priority });
+  };
+
   /** The arrow up in an empty field changes what one has written last. */
   readonly editLast = (): boolean => {
     const last = this.#timeline.snapshot?.items.findLast((item): item is MessageItem => item.kind === "message" && item.own && item.body.kind === "text");
@@ -207,6 +211,7 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
       ...(html === undefined ? {} : { html }),
       ...(mentions.length > 0 ? { mentions } : {}),
       ...(named.length > people.length ? { mentionsRoom: true } : {}),
+      ...(draft.priority === undefined || draft.edit !== undefined ? {} : { priority: draft.priority }),
       ...(draft.edit === undefined ? this.#address(draft.reply) : { edits: draft.edit.item, ...this.#address() }),
     };
   }
@@ -217,12 +222,13 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
 
   async #enqueue(content: OutboxContent): Promise<void> {
     this.#app.homeserver.messages.toNewest(this.room, this.thread);
-    await this.#app.outbox.enqueue(this.room, content);
+    await this.#app.outbox.enqueue(this.room, content, undefined, content.kind === "text" && content.priority === "critical");
   }
 
   #clear(): void {
     this.dismiss();
-    this.#keep({ text: this.#draft.edit?.before ?? "" });
+    const { edit, priority } = this.#draft;
+    this.#keep(edit === undefined ? { text: "" } : { text: edit.before, priority });
     this.#app.homeserver.typing(this.room, false);
   }
 

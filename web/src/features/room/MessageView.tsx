@@ -8,6 +8,7 @@ import { SendingView } from "../media/SendingView.tsx";
 import type { Desk } from "./Desk.ts";
 import styles from "./MessageView.module.css";
 import { MessageTools, useLongPress } from "./MessageTools.tsx";
+import { PriorityMark } from "./PriorityView.tsx";
 import { PlaceView } from "./PlaceView.tsx";
 import { PollView } from "./PollView.tsx";
 import { QuoteView } from "./QuoteView.tsx";
@@ -44,7 +45,8 @@ export const MessageView = memo(function MessageView({ row, direct, desk, me, on
           </p>
         )}
         <div className={styles["line"]} data-line="">
-          <div className={styles["bubble"]} data-body={row.body.kind} data-last={row.last}>
+          <div className={styles["bubble"]} data-body={row.body.kind} data-priority={gone ? undefined : row.priority} data-last={row.last}>
+            {row.priority !== undefined && !gone && <PriorityMark priority={row.priority} />}
             {answers !== undefined && !gone && <QuoteView quote={answers} desk={desk} />}
             <Body row={row} desk={desk} me={me} />
           </div>

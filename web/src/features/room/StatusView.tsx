@@ -26,7 +26,7 @@ export function StatusView({ status, direct, model, onReaders }: StatusProps): R
     return (
       <span className={styles["failed"]} role="alert">
         <Icon name="alert" size={16} />
-        {t("status.failed")}
+        {t(status.critical ? "notSent.title" : "status.failed")}
         <button type="button" onClick={() => void model.retry(status.txn)}>
           {t("status.retry")}
         </button>

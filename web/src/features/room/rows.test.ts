@@ -53,7 +53,7 @@ describe("rowsOf", () => {
   it("keeps a failed message apart with its transaction", () => {
     const rows = messageRows(rowsOf(timelineOf("!r"), [entry("t1", 0, { state: "failed" }), entry("t2", 0)], anna, dayOf));
     expect(rows.map((row) => [row.status, row.last])).toEqual([
-      [{ kind: "failed", txn: "t1" }, true],
+      [{ kind: "failed", txn: "t1", critical: false }, true],
       [{ kind: "waiting" }, true],
     ]);
   });

@@ -1,5 +1,5 @@
 import type { OutgoingMedia } from "../../store/media.ts";
-import type { OutboxEntry, MessageBody, MessageItem, Note, Person, ReadMark, Timeline, TimelineItem } from "../../store/model.ts";
+import type { OutboxEntry, MessageBody, MessageItem, Note, Person, Priority, ReadMark, Timeline, TimelineItem } from "../../store/model.ts";
 
 /** One line of a conversation as it is drawn. */
 export type Row =
@@ -23,6 +23,7 @@ export interface MessageRow {
   readonly sender: Person;
   readonly body: RowBody;
   readonly edited: boolean;
+  readonly priority: Priority | undefined;
   /** First and last of what one person wrote in one go. */
   readonly first: boolean;
   readonly last: boolean;
@@ -38,7 +39,8 @@ export type RowBody = MessageBody | { readonly kind: "sending"; readonly txn: st
 
 export type Status =
   | { readonly kind: "waiting" | "sending" | "sent" }
-  | { readonly kind: "failed"; readonly txn: string }
+  /** `critical`: somebody was to know at once, and does not. */
+  | { readonly kind: "failed"; readonly txn: string; readonly critical: boolean }
   | { readonly kind: "read"; readonly readers: readonly ReadMark[]; readonly unread: readonly Person[] };
 
 /** Messages of one person closer than this belong together. */
@@ -103,7 +105,7 @@ function editedBy({ content }: OutboxEntry): string | undefined {
 
 function messageRow(item: MessageItem, readers: readonly ReadMark[], others: readonly Person[], edit: OutboxEntry | undefined): MessageRow {
   const { id, at, own, sender } = item;
-  const plain = { kind: "message", key: id, at, own, sender, first: true, last: true, item, answers: undefined } as const;
+  const plain = { kind: "message", key: id, at, own, sender, priority: item.priority, first: true, last: true, item, answers: undefined } as const;
   if (edit !== undefined) return { ...plain, body: bodyOfEntry(edit), edited: true, status: entryStatus(edit) };
   return { ...plain, body: item.body, edited: item.edited, status: own ? sentStatus(readers, others) : undefined };
 }
@@ -117,11 +119,12 @@ function sentStatus(readers: readonly ReadMark[], others: readonly Person[]): St
 function pendingRow(entry: OutboxEntry, me: Person): MessageRow {
   const { txn, at, content } = entry;
   const plain = { kind: "message", key: txn, at, own: true, sender: me, first: true, last: true, edited: false, item: undefined } as const;
-  return { ...plain, body: bodyOfEntry(entry), status: entryStatus(entry), answers: content.reply };
+  const priority = content.kind === "text" ? content.priority : undefined;
+  return { ...plain, body: bodyOfEntry(entry), priority, status: entryStatus(entry), answers: content.reply };
 }
 
-function entryStatus({ state, txn }: OutboxEntry): Status {
-  return state === "failed" ? { kind: "failed", txn } : { kind: state };
+function entryStatus({ state, txn, critical = false }: OutboxEntry): Status {
+  return state === "failed" ? { kind: "failed", txn, critical } : { kind: state };
 }
 
 function bodyOfEntry({ content, txn, fault }: OutboxEntry): RowBody {

@@ -17,6 +17,7 @@ import { SafetyBar, UpdateBar } from "../trust/GuideView.tsx";
 import { useApp, useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
 import { Navigation } from "./Navigation.tsx";
+import { NotSentView } from "./NotSentView.tsx";
 import { NoticeView } from "./NoticeView.tsx";
 import styles from "./ShellView.module.css";
 import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
@@ -41,6 +42,7 @@ export function ShellView(): ReactNode {
       <header className={styles["bars"]}>
         {now.demo && <p className={styles["demo"]}>{t("app.demoNote")}</p>}
         <div role="status">{now.bar !== undefined && <ConnectionBar bar={now.bar} onRetry={model.retry} />}</div>
+        <NotSentView />
         <SafetyBar />
         <UpdateBar />
       </header>

@@ -1,0 +1,211 @@
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+
+import { Between } from "./between.ts";
+import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
+import { drawPng } from "./png.ts";
+import { Server, type DemoSignIn } from "./server.ts";
+
+// A physician whose network comes and goes, whose page is reloaded and renewed, and who leaves the desk for a while.
+
+let server: Server;
+let between: Between;
+let browser: Browser;
+let physician: Person;
+let nurse: Person;
+let physicianIs: DemoSignIn;
+let nurseIs: DemoSignIn;
+/** What was shown outside of the physician's page. */
+const announced: string[] = [];
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
+  between = await Between.before(server.address);
+  const people = await server.people();
+  const find = (role: RegExp): DemoSignIn => {
+    const found = people.find((person) => role.test(person.role));
+    if (found === undefined) throw new Error(`nobody with role ${String(role)}`);
+    return found;
+  };
+  physicianIs = find(/physician/i);
+  nurseIs = find(/nurse/i);
+  physician = await Person.at(browser, between.address, desktop);
+  nurse = await Person.at(browser, server.address, phone, true);
+  await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
+  const { page } = physician;
+  await physician.go("New");
+  await page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");
+  await page.getByRole("button", { name: nurseIs.name }).click();
+  await page.getByRole("button", { name: /^Write to/ }).click();
+  await physician.write("Blood gas of bed four is on its way");
+  await nurse.page.getByRole("button", { name: "Accept" }).click();
+  await nurse.sees("Blood gas of bed four is on its way");
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+});
+
+afterEach(async ({ task }) => {
+  if (task.result?.state !== "fail") return;
+  for (const [name, person] of Object.entries({ physician, nurse })) {
+    process.stderr.write([...person.faults, ...person.said.slice(-15)].join("\n"));
+    await person.page.screenshot({ path: `${pictures}failed-offline-${name}.png` }).catch(() => undefined);
+  }
+});
+
+afterAll(async () => {
+  await browser.close();
+  between.stop();
+  await server.stop();
+});
+
+const field = (): ReturnType<Person["page"]["getByRole"]> => physician.page.getByRole("textbox", { name: "Message" });
+
+const draft = (): Promise<string> => field().inputValue();
+
+it("keeps a draft that was written a moment before the page is loaded again, in every tab", async () => {
+  const { page } = physician;
+  await field().pressSequentially("Ring me when");
+  await page.reload();
+  await expect.poll(draft).toBe("Ring me when");
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  const there = other.getByRole("textbox", { name: "Message" });
+  await expect.poll(() => there.inputValue()).toBe("Ring me when");
+  await there.press("End");
+  await there.pressSequentially(" the lab calls");
+  await expect.poll(draft).toBe("Ring me when the lab calls");
+  await other.close();
+});
+
+it("changes over to a new version without losing a draft", async () => {
+  const { page } = physician;
+  between.renew();
+  await page.evaluate(async () => {
+    await (await navigator.serviceWorker.getRegistration())?.update();
+  });
+  await page.getByText("A new version is ready").waitFor();
+  await physician.look("update-desktop");
+  await field().press("End");
+  await field().pressSequentially("!");
+  await page.getByRole("button", { name: "Use it now" }).click();
+  await page.locator("meta[name=version][content=newer]").waitFor({ state: "attached" });
+  await expect.poll(draft).toBe("Ring me when the lab calls!");
+  await page.getByText("A new version is ready").waitFor({ state: "hidden" });
+});
+
+it("opens without a network, and sends texts and pictures once when it is back", async () => {
+  const { page } = physician;
+  await page.context().setOffline(true);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await physician.attach("ecg.png", drawPng(320, 200));
+  await page.getByText("Offline, 2 messages waiting").waitFor();
+  await page.reload();
+  await physician.sees("Blood gas of bed four is on its way");
+  await physician.sees("Ring me when the lab calls!");
+  await page.getByRole("article").getByRole("img").first().waitFor();
+  await physician.attach("echo.png", drawPng(300, 180));
+  await page.getByText("Offline, 3 messages waiting").waitFor();
+  await physician.look("offline-pictures-desktop");
+  await page.reload();
+  await page.getByText("Offline, 3 messages waiting").waitFor();
+  await page.context().setOffline(false);
+  await nurse.sees("Ring me when the lab calls!");
+  const arrived = nurse.page.getByRole("article").getByRole("button", { name: /ecg|echo/ });
+  await expect.poll(() => arrived.count()).toBe(2);
+  await page.getByText(/^Offline|^Server not reachable/).waitFor({ state: "hidden" });
+  await nurse.look("offline-arrived-phone");
+});
+
+/** Marks what is written next. */
+const mark = async (priority: "Urgent" | "Critical"): Promise<void> => {
+  await physician.page.getByRole("button", { name: "How urgent" }).click();
+  await physician.page.getByRole("menuitem", { name: priority }).click();
+};
+
+it("never lets a critical message wait without a word, and sends it later only when asked", async () => {
+  const { page } = physician;
+  await mark("Critical");
+  await field().fill("Bed four arrests, come now");
+  await physician.look("critical-writing-desktop");
+  await page.context().setOffline(true);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  const notSent = page.getByRole("alert").filter({ hasText: "It did not get through" });
+  await notSent.waitFor();
+  await physician.look("not-sent-desktop");
+  await page.setViewportSize(phone);
+  await physician.look("not-sent-phone");
+  await page.getByRole("button", { name: "Back to the inbox" }).click();
+  await notSent.waitFor();
+  await page.setViewportSize(desktop);
+  await page.reload();
+  await notSent.waitFor();
+  await page.context().setOffline(false);
+  await page.getByRole("link", { name: new RegExp(`${nurseIs.name} \\d`) }).click();
+  await mark("Urgent");
+  await physician.write("The crash trolley is at bed six");
+  await nurse.sees("The crash trolley is at bed six");
+  await nurse.message("The crash trolley is at bed six").getByText("Urgent").waitFor();
+  expect(await nurse.texts("Bed four arrests")).toEqual([]);
+  await notSent.getByRole("button", { name: "Send again" }).click();
+  await nurse.message("Bed four arrests, come now").getByText("Critical").waitFor();
+  await notSent.waitFor({ state: "hidden" });
+  expect(await nurse.texts("Bed four arrests")).toHaveLength(1);
+  await nurse.look("critical-phone");
+});
+
+it("says so too when the server does not answer, until it does", async () => {
+  const { page } = physician;
+  await mark("Critical");
+  between.hold();
+  await physician.write("Theatre two is free");
+  const notSent = page.getByRole("alert").filter({ hasText: "It did not get through" });
+  await notSent.waitFor();
+  await page.reload();
+  await notSent.waitFor();
+  await notSent.getByRole("button", { name: "Do not send" }).click();
+  await notSent.waitFor({ state: "hidden" });
+  between.release();
+});
+
+it("locks after fifteen minutes without anybody, shows nothing then, and opens with the password", async () => {
+  const { page } = physician;
+  await page.context().exposeBinding("announce", (_, text: string) => announced.push(text));
+  await page.addInitScript(() => {
+    document.hasFocus = () => false;
+    localStorage.setItem("myelin.outside", "on");
+    const shown = function (...what: unknown[]): void {
+      (globalThis as unknown as { announce(text: string): void }).announce(JSON.stringify(what));
+    };
+    Object.assign(globalThis, { Notification: Object.assign(shown, { permission: "granted" }) });
+  });
+  await page.clock.install();
+  await page.reload();
+  await physician.go("Inbox");
+  await nurse.write("Haemoglobin of bed four is 6.1");
+  await expect.poll(() => announced.length).toBeGreaterThan(0);
+  await page.getByRole("link", { name: new RegExp(`${nurseIs.name} \\d`) }).click();
+  await physician.sees("Haemoglobin of bed four is 6.1");
+  await field().fill("Two units");
+  await page.clock.fastForward("15:01");
+  await page.getByRole("button", { name: "Unlock", exact: true }).waitFor();
+  await nurse.write("She has had one unit");
+  await nurse.page.getByText("Sent", { exact: true }).waitFor();
+  const shown = (await page.locator("body").textContent()) ?? "";
+  for (const word of ["bed", "unit", "units", "Haemoglobin", ...nurseIs.name.split(" "), ...physicianIs.name.split(" ")]) expect(shown).not.toContain(word);
+  expect(await page.title()).toBe("Myelin");
+  await physician.look("locked-idle-desktop");
+  await page.getByLabel("Password").fill("not the password");
+  await page.getByRole("button", { name: "Unlock", exact: true }).click();
+  await page.getByText("That is not the password").waitFor();
+  await page.setViewportSize(phone);
+  await physician.look("locked-wrong-phone");
+  await page.getByLabel("Password").fill(physicianIs.password);
+  await page.getByRole("button", { name: "Unlock", exact: true }).click();
+  await physician.sees("She has had one unit");
+  await expect.poll(draft).toBe("Two units");
+  expect(new Set(announced.map((text) => (JSON.parse(text) as [string])[0]))).toEqual(new Set(["New message"]));
+});
+
+it("never threw, broke the content security policy or showed axe anything wrong", () => {
+  expect([...physician.faults, ...nurse.faults]).toEqual([]);
+});
