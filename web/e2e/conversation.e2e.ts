@@ -175,8 +175,8 @@ it("loses nothing that was shown as sent when the server is killed in the middle
   await physician.message("Dose 12").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
   await nurse.message("Dose 12").waitFor({ timeout: 60_000 });
   const all = Array.from({ length: 12 }, (_, i) => `Dose ${String(i + 1)}`);
-  expect(await nurse.texts("Dose ")).toEqual(all);
-  expect(await physician.texts("Dose ")).toEqual(all);
+  await expect.poll(() => nurse.texts("Dose "), { timeout: 20_000 }).toEqual(all);
+  await expect.poll(() => physician.texts("Dose "), { timeout: 20_000 }).toEqual(all);
   await page.getByText("Server not reachable").waitFor({ state: "hidden" });
 });
 
@@ -189,7 +189,7 @@ it("sends after a reload what was waiting before it", async () => {
   await page.reload();
   await physician.message("Kept over a reload").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
   await nurse.sees("Kept over a reload");
-  expect(await nurse.texts("Kept over a reload")).toHaveLength(1);
+  await expect.poll(() => nurse.texts("Kept over a reload"), { timeout: 20_000 }).toHaveLength(1);
 });
 
 it("pages back through history", async () => {
@@ -205,7 +205,7 @@ it("pages back through history", async () => {
     });
     await page.waitForTimeout(100);
   }
-  expect(await nurse.texts("Line ")).toEqual(Array.from({ length: 60 }, (_, i) => `Line ${String(i + 1)}`));
+  await expect.poll(() => nurse.texts("Line "), { timeout: 20_000 }).toEqual(Array.from({ length: 60 }, (_, i) => `Line ${String(i + 1)}`));
 });
 
 it("talks in a group, with who has read what", async () => {

@@ -92,8 +92,8 @@ it("changes a message with the arrow up, and both see the change", async () => {
   await field.press("Enter");
   await nurse.sees("Call me below 95");
   await nurse.message("Call me below 95").getByText("edited").waitFor();
-  expect(await nurse.texts("Call me below 90")).toEqual([]);
-  expect(await physician.texts("Call me below")).toEqual(["Call me below 95"]);
+  await expect.poll(() => nurse.texts("Call me below 90"), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => physician.texts("Call me below"), { timeout: 20_000 }).toEqual(["Call me below 95"]);
 });
 
 it("puts signs on a message, by the menu and by pressing the sign", async () => {
@@ -118,5 +118,5 @@ it("deletes for everybody, after saying who has read it", async () => {
   await physician.look("delete-desktop");
   await physician.page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await nurse.page.getByRole("log").getByText("Message removed").waitFor();
-  expect(await nurse.texts("Wrong bed")).toEqual([]);
+  await expect.poll(() => nurse.texts("Wrong bed"), { timeout: 20_000 }).toEqual([]);
 });

@@ -39,7 +39,7 @@ export class Person {
       this.said.push(message.text());
       if (/Content Security Policy|Refused to/.test(message.text())) this.faults.push(message.text());
     });
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(40_000); // a busy machine with one core passes too
   }
 
   static async at(browser: Browser, address: string, size: { width: number; height: number }, touch = false): Promise<Person> {

@@ -78,7 +78,7 @@ it("answers in a thread beside the conversation", async () => {
   await page.getByRole("complementary", { name: "Threads" }).getByRole("link", { name: /2 replies/ }).waitFor();
   await physician.look("threads-desktop");
   await page.getByRole("button", { name: "Close", exact: true }).click();
-  expect(await physician.texts("Understood")).toEqual([]);
+  await expect.poll(() => physician.texts("Understood"), { timeout: 20_000 }).toEqual([]);
 });
 
 it("pins a message for everybody", async () => {

@@ -219,7 +219,7 @@ it("works in two tabs at once, and goes on when the first is closed", async () =
   await page.close();
   await write("Written after the first tab was closed");
   await nurse.sees("Written after the first tab was closed");
-  expect(await nurse.texts("Written after")).toHaveLength(1);
+  await expect.poll(() => nurse.texts("Written after"), { timeout: 20_000 }).toHaveLength(1);
   physician.useTab(other);
 });
 
@@ -275,8 +275,8 @@ it("opens without a network, and sends once what was written there, also after a
   await page.context().setOffline(false);
   await server.run();
   await nurse.message("And another one").waitFor({ timeout: 40_000 });
-  expect(await nurse.texts("Written without")).toHaveLength(1);
-  expect(await nurse.texts("And another")).toHaveLength(1);
+  await expect.poll(() => nurse.texts("Written without"), { timeout: 20_000 }).toHaveLength(1);
+  await expect.poll(() => nurse.texts("And another"), { timeout: 20_000 }).toHaveLength(1);
   await page.getByText(/^Offline|^Server not reachable/).waitFor({ state: "hidden" });
 });
 

@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ["e2e/**/*.e2e.ts"],
     environment: "node",
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     fileParallelism: false, // each file has a server and browsers of its own
     bail: 1, // each step goes on from the one before
     sequence: { concurrent: false, shuffle: false },
