@@ -10,12 +10,19 @@ import (
 const (
 	masterRule   = ".m.rule.master"
 	userNameRule = ".m.rule.contains_user_name"
+
+	threadCondition    = "io.element.msc4306.thread_subscription"
+	unsubscribedThread = ".io.element.msc4306.rule.unsubscribed_thread"
+	subscribedThread   = ".io.element.msc4306.rule.subscribed_thread"
 )
 
 // Defaults is the rule set of a person who changed nothing: that of spec v1.19, "Predefined Rules", and the
 // older rule .m.rule.contains_user_name. The specification dropped that one for clients that send
 // m.mentions; here it applies only to messages without m.mentions, so that a mention made by an older
 // client is not missed.
+//
+// Of the rules of MSC4306 the one that silences threads without a subscription is off until somebody turns it
+// on: a client that subscribes to nothing would not be told of any answer in a thread, and say nothing of it.
 func Defaults(user id.UserID) *Rules {
 	me := quote(string(user))
 	local := user.Localpart()
@@ -43,6 +50,10 @@ func Defaults(user id.UserID) *Rules {
 		},
 		Content: []Rule{{ID: userNameRule, Default: true, Enabled: true, Pattern: &local,
 			Actions: actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`, `{"set_tweak":"highlight"}`)}},
+		PostContent: []Rule{
+			{ID: unsubscribedThread, Default: true, Conditions: conditions(inThread(false)), Actions: actions()},
+			rule(subscribedThread, conditions(inThread(true)), actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
+		},
 		Room:   []Rule{},
 		Sender: []Rule{},
 		Underride: []Rule{
@@ -66,6 +77,10 @@ func rule(name string, conditions, actions []json.RawMessage) Rule {
 
 func match(key, pattern string) string {
 	return fmt.Sprintf(`{"kind":"event_match","key":%s,"pattern":%s}`, quote(key), quote(pattern))
+}
+
+func inThread(subscribed bool) string {
+	return fmt.Sprintf(`{"kind":%s,"subscribed":%t}`, quote(threadCondition), subscribed)
 }
 
 func conditions(c ...string) []json.RawMessage { return raws(c) }

@@ -18,6 +18,8 @@ type Context struct {
 	SenderLevel int64
 	// Notification is the power level that a notification of the given name needs (50 if the room says nothing).
 	Notification func(name string) int64
+	// Thread tells whether the event is in a thread, and whether the reader is subscribed to it; nil: it is in none.
+	Thread func() (is, subscribed bool)
 }
 
 // Result says what the most important matching rule does.
@@ -45,7 +47,7 @@ type condition func(*Event, *Context, id.UserID) bool
 // Compile prepares the rules of a person.
 func (r *Rules) Compile(user id.UserID) *Set {
 	s := &Set{user: user}
-	for _, kind := range []RuleKind{Override, Content, Room, Sender, Underride} {
+	for _, kind := range kinds {
 		for _, rule := range *r.list(kind) {
 			if !rule.Enabled {
 				continue
@@ -67,7 +69,7 @@ var shared = sync.OnceValue(func() map[string]sharedRule {
 	const nobody = "@:"
 	all := map[string]sharedRule{}
 	rules := Defaults(nobody)
-	for _, kind := range []RuleKind{Override, Underride} {
+	for _, kind := range []RuleKind{Override, PostContent, Underride} {
 		for _, rule := range *rules.list(kind) {
 			if text := definition(rule); !strings.Contains(text, nobody) {
 				all[string(kind)+"/"+rule.ID] = sharedRule{text, newCompiled(kind, rule)}
@@ -250,6 +252,10 @@ func compile(c gjson.Result) condition {
 		return func(_ *Event, room *Context, _ id.UserID) bool {
 			return room.Notification != nil && room.SenderLevel >= room.Notification(key.Str)
 		}
+	case threadCondition:
+		if want := c.Get("subscribed"); want.IsBool() {
+			return threadSubscription(want.Bool())
+		}
 	}
 	return never
 }
@@ -282,6 +288,17 @@ func propertyContains(path []string, want gjson.Result) condition {
 			return !found
 		})
 		return found
+	}
+}
+
+// threadSubscription holds for events in threads that the reader is subscribed to, or is not (MSC4306).
+func threadSubscription(want bool) condition {
+	return func(_ *Event, room *Context, _ id.UserID) bool {
+		if room.Thread == nil {
+			return false
+		}
+		is, subscribed := room.Thread()
+		return is && subscribed == want
 	}
 }
 

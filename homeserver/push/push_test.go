@@ -166,6 +166,54 @@ func TestKindsOfRules(t *testing.T) {
 	}
 }
 
+// What a thread's subscription decides comes after mentions and words, and before what is wanted of a room (MSC4306).
+func TestThreadRules(t *testing.T) {
+	in := func(subscribed bool) *Context {
+		return &Context{Members: 3, Thread: func() (bool, bool) { return true, subscribed }}
+	}
+	outside := &Context{Members: 3, Thread: func() (bool, bool) { return false, true }}
+	message, word := ev("m.room.message", `{"body":"hi"}`), "hello"
+	muted := Defaults(alice)
+	for _, err := range []error{
+		muted.Put(Room, Rule{ID: "!room:ward.test", Actions: raws([]string{})}, "", ""),
+		muted.Put(Content, Rule{ID: "w", Pattern: &word, Actions: raws([]string{`"notify"`, `{"set_tweak":"highlight"}`})}, "", ""),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet, err := Load(alice, []byte(`{"global":{"postcontent":[{"rule_id":"`+unsubscribedThread+`","default":true,"enabled":true,"actions":[]}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		rules *Rules
+		event *Event
+		room  *Context
+		rule  string
+	}{
+		{"subscribed", Defaults(alice), message, in(true), subscribedThread},
+		{"not subscribed", Defaults(alice), message, in(false), ".m.rule.message"},
+		{"in no thread", Defaults(alice), message, outside, ".m.rule.message"},
+		{"not asked for", Defaults(alice), message, &Context{Members: 3}, ".m.rule.message"},
+		{"of a muted room", muted, message, in(true), subscribedThread},
+		{"word", muted, ev("m.room.message", `{"body":"hello"}`), in(true), "w"},
+		{"quiet", quiet, message, in(false), unsubscribedThread},
+		{"quiet, subscribed", quiet, message, in(true), subscribedThread},
+		{"quiet, mentioned", quiet, ev("m.room.message", `{"body":"x","m.mentions":{"user_ids":["@alice:ward.test"]}}`), in(false), ".m.rule.is_user_mention"},
+		{"quiet, in no thread", quiet, message, outside, ".m.rule.message"},
+	} {
+		if got := c.rules.Compile(alice).Match(c.event, c.room).Rule; got != c.rule {
+			t.Errorf("%s: rule %s, want %s", c.name, got, c.rule)
+		}
+	}
+	strange := &Rules{Override: []Rule{{ID: "x", Enabled: true, Conditions: raws([]string{`{"kind":"` + threadCondition + `","subscribed":"true"}`})}}}
+	if got := strange.Compile(alice).Match(message, in(true)); got.Rule != "" {
+		t.Errorf("a condition that is not understood holds: %+v", got)
+	}
+}
+
 func ids(list []Rule) string {
 	var s []string
 	for _, r := range list {
@@ -242,6 +290,7 @@ func TestRefusedChanges(t *testing.T) {
 		"get absent":         {noRule, fault.NotFound},
 		"get kind":           {noKind, fault.NotFound},
 		"put kind":           {r.Put("device", Rule{ID: "x", Actions: ok}, "", ""), fault.InvalidParam},
+		"put server's kind":  {r.Put(PostContent, Rule{ID: "x", Actions: ok}, "", ""), fault.InvalidParam},
 		"put dot":            {r.Put(Room, Rule{ID: ".m", Actions: ok}, "", ""), fault.InvalidParam},
 		"put slash":          {r.Put(Room, Rule{ID: "a/b", Actions: ok}, "", ""), fault.InvalidParam},
 		"put backslash":      {r.Put(Room, Rule{ID: `a\b`, Actions: ok}, "", ""), fault.InvalidParam},
@@ -294,7 +343,7 @@ func TestLoad(t *testing.T) {
 		t.Error("the master rule does not silence")
 	}
 	b, err := (&Rules{}).Encode()
-	if err != nil || string(b) != `{"global":{"override":[],"content":[],"room":[],"sender":[],"underride":[]}}` {
+	if err != nil || string(b) != `{"global":{"override":[],"content":[],"postcontent":[],"room":[],"sender":[],"underride":[]}}` {
 		t.Errorf("empty set: %s %v", b, err)
 	}
 }

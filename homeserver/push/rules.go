@@ -12,17 +12,21 @@ import (
 	"github.com/myelin-health/myelin/fault"
 )
 
-// RuleKind is one of the five lists of a rule set, in the order in which they are tried.
+// RuleKind is one of the lists of a rule set.
 type RuleKind string
 
 // The kinds of rules.
 const (
-	Override  RuleKind = "override"
-	Content   RuleKind = "content"
-	Room      RuleKind = "room"
-	Sender    RuleKind = "sender"
-	Underride RuleKind = "underride"
+	Override    RuleKind = "override"
+	Content     RuleKind = "content"
+	PostContent RuleKind = "postcontent" // the server's own rules only (MSC4306)
+	Room        RuleKind = "room"
+	Sender      RuleKind = "sender"
+	Underride   RuleKind = "underride"
 )
+
+// kinds are all kinds in the order in which they are tried.
+var kinds = [...]RuleKind{Override, Content, PostContent, Room, Sender, Underride}
 
 // maxRules bounds each list of a rule set; every event is checked against all of them.
 const maxRules = 500
@@ -32,7 +36,7 @@ type Rule struct {
 	ID         string            `json:"rule_id"`
 	Default    bool              `json:"default"`
 	Enabled    bool              `json:"enabled"`
-	Conditions []json.RawMessage `json:"conditions,omitzero"` // override and underride only
+	Conditions []json.RawMessage `json:"conditions,omitzero"` // override, postcontent and underride only
 	Pattern    *string           `json:"pattern,omitempty"`   // content only
 	Actions    []json.RawMessage `json:"actions"`
 }
@@ -40,11 +44,12 @@ type Rule struct {
 // Rules is a rule set: the user's own rules before the server's default ones in every list, but for
 // .m.rule.master, which is always first.
 type Rules struct {
-	Override  []Rule `json:"override"`
-	Content   []Rule `json:"content"`
-	Room      []Rule `json:"room"`
-	Sender    []Rule `json:"sender"`
-	Underride []Rule `json:"underride"`
+	Override    []Rule `json:"override"`
+	Content     []Rule `json:"content"`
+	PostContent []Rule `json:"postcontent"`
+	Room        []Rule `json:"room"`
+	Sender      []Rule `json:"sender"`
+	Underride   []Rule `json:"underride"`
 }
 
 // stored is the content of m.push_rules.
@@ -64,7 +69,7 @@ func Load(user id.UserID, content json.RawMessage) (*Rules, error) {
 	if err := json.Unmarshal(content, &s); err != nil {
 		return nil, fmt.Errorf("decode push rules: %w", err)
 	}
-	for _, kind := range []RuleKind{Override, Content, Room, Sender, Underride} {
+	for _, kind := range kinds {
 		list := r.list(kind)
 		var own []Rule
 		for _, rule := range *s.Global.list(kind) {
@@ -93,10 +98,10 @@ func (r *Rules) Encode() (json.RawMessage, error) {
 	return bytes.TrimSpace(b.Bytes()), nil
 }
 
-// MarshalJSON writes all five lists, empty ones as [].
+// MarshalJSON writes all lists, empty ones as [].
 func (r Rules) MarshalJSON() ([]byte, error) {
 	type plain Rules
-	for _, kind := range []RuleKind{Override, Content, Room, Sender, Underride} {
+	for _, kind := range kinds {
 		if l := r.list(kind); *l == nil {
 			*l = []Rule{}
 		}
@@ -111,6 +116,8 @@ func (r *Rules) list(kind RuleKind) *[]Rule {
 		return &r.Override
 	case Content:
 		return &r.Content
+	case PostContent:
+		return &r.PostContent
 	case Room:
 		return &r.Room
 	case Sender:
@@ -158,6 +165,9 @@ func (r *Rules) Put(kind RuleKind, rule Rule, before, after string) error {
 	list := r.list(kind)
 	if list == nil {
 		return errNoKind(kind)
+	}
+	if kind == PostContent {
+		return fault.New(fault.InvalidParam, "Push rules of this kind are the server's.")
 	}
 	if err := rule.check(kind); err != nil {
 		return err
