@@ -326,6 +326,21 @@ create table feed_receipt (
 
 CREATE INDEX feed_receipt_pos ON public.feed_receipt USING btree (pos);
 
+create table feed_thread (
+	room_id text not null,
+	thread text not null,
+	user_id text not null,
+	automatic bigint not null,
+	began bigint not null,
+	ended bigint not null,
+	pos bigint not null,
+	PRIMARY KEY (room_id, thread, user_id)
+);
+
+CREATE INDEX feed_thread_pos ON public.feed_thread USING btree (pos);
+
+CREATE INDEX feed_thread_user ON public.feed_thread USING btree (user_id, pos);
+
 create table feed_to_device (
 	user_id text not null,
 	device_id text not null,

@@ -305,6 +305,21 @@ CREATE TABLE feed_receipt (
 
 CREATE INDEX feed_receipt_pos on feed_receipt (pos);
 
+CREATE TABLE feed_thread (
+	room_id   text   not null,
+	thread    text   not null,
+	user_id   text   not null,
+	automatic integer not null,
+	began     integer not null,
+	ended     integer not null,
+	pos       integer not null,
+	primary key (room_id, thread, user_id)
+) strict;
+
+CREATE INDEX feed_thread_pos on feed_thread (pos);
+
+CREATE INDEX feed_thread_user on feed_thread (user_id, pos);
+
 CREATE TABLE feed_to_device (
 	user_id   text   not null,
 	device_id text   not null,

@@ -68,6 +68,10 @@ const (
 	UnknownDevice           Kind = "M_UNKNOWN_DEVICE"
 	URLNotSet               Kind = "M_URL_NOT_SET"
 	BadStatus               Kind = "M_BAD_STATUS"
+
+	// Of proposals that are not part of the specification yet.
+	NotInThread    Kind = "IO.ELEMENT.MSC4306.M_NOT_IN_THREAD"
+	Unsubscription Kind = "IO.ELEMENT.MSC4306.M_CONFLICTING_UNSUBSCRIPTION"
 )
 
 // Status is the HTTP status that the specification gives the kind unless an operation says otherwise.
@@ -90,7 +94,7 @@ func (k Kind) Status() int {
 		return http.StatusGatewayTimeout
 	case ConnectionFailed:
 		return http.StatusBadGateway
-	case CannotOverwriteMedia:
+	case CannotOverwriteMedia, Unsubscription:
 		return http.StatusConflict
 	default:
 		return http.StatusBadRequest

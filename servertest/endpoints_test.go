@@ -57,7 +57,7 @@ func TestEndpoints(t *testing.T) {
 			test func(*testing.T, *Server)
 		}{
 			{"suspended", suspended}, {"login token", loginToken}, {"openid", openID}, {"reports", reports},
-			{"mutual rooms", mutualRooms}, {"old sync", oldSync}, {"later", later},
+			{"mutual rooms", mutualRooms}, {"old sync", oldSync}, {"later", later}, {"threads", threads},
 			{"invites", invites}, {"guests", guests},
 		} {
 			t.Run(f.name, func(t *testing.T) { f.test(t, s) })
@@ -213,6 +213,35 @@ func later(t *testing.T, s *Server) {
 	if bodies.Raw != `["much later","soon"]` {
 		t.Errorf("sent: %s", bodies.Raw)
 	}
+}
+
+// threads are subscribed to and unsubscribed from.
+func threads(t *testing.T, s *Server) {
+	carol := Register(t, s.URL, "carolt")
+	room := string(Room(t, &mautrix.ReqCreateRoom{Preset: "private_chat"}, carol))
+	send := v3 + "rooms/" + room + "/send/m.room.message/"
+	root := ask(t, s.URL, carol, "200", "PUT", send+"1", `{"body":"root"}`).Get("event_id").Str
+	reply := ask(t, s.URL, carol, "200", "PUT", send+"2", `{"body":"x","m.relates_to":{"rel_type":"m.thread","event_id":"`+root+`"}}`).Get("event_id").Str
+	const unstable = "/_matrix/client/unstable/io.element.msc430"
+	subscription, changes := unstable+"6/rooms/"+room+"/thread/"+root+"/subscription", unstable+"8/thread_subscriptions"
+	ask(t, s.URL, nil, "401 M_MISSING_TOKEN", "GET", subscription, ``)
+	ask(t, s.URL, carol, "404 M_NOT_FOUND", "GET", subscription, ``)
+	ask(t, s.URL, carol, "400 IO.ELEMENT.MSC4306.M_NOT_IN_THREAD", "PUT", subscription, `{"automatic":"`+root+`"}`)
+	ask(t, s.URL, carol, "400 M_BAD_JSON", "PUT", subscription, `{"automatic":true}`)
+	ask(t, s.URL, carol, "200", "PUT", subscription, `{"automatic":"`+reply+`"}`)
+	if got := ask(t, s.URL, carol, "200", "GET", subscription, ``); got.Raw != `{"automatic":true}` {
+		t.Errorf("subscription: %s", got.Raw)
+	}
+	if got := ask(t, s.URL, carol, "200", "GET", changes+"?dir=b&limit=1", ``); !got.Get("subscribed.*.*.automatic").Bool() || got.Get("end").Exists() {
+		t.Errorf("changes: %s", got.Raw)
+	}
+	ask(t, s.URL, carol, "200", "DELETE", subscription, ``)
+	ask(t, s.URL, carol, "409 IO.ELEMENT.MSC4306.M_CONFLICTING_UNSUBSCRIPTION", "PUT", subscription, `{"automatic":"`+reply+`"}`)
+	ask(t, s.URL, carol, "400 M_MISSING_PARAM", "GET", changes, ``)
+	ask(t, s.URL, carol, "400 M_INVALID_PARAM", "GET", changes+"?dir=f", ``)
+	ask(t, s.URL, carol, "400 M_INVALID_PARAM", "GET", changes+"?dir=b&limit=0", ``)
+	ask(t, s.URL, carol, "400 M_INVALID_PARAM", "PUT", v3+"pushrules/global/postcontent/own", `{"actions":[]}`)
+	ask(t, s.URL, carol, "200", "PUT", v3+"pushrules/global/postcontent/.io.element.msc4306.rule.unsubscribed_thread/enabled", `{"enabled":true}`)
 }
 
 // invites follow the wish of who is invited, also before it was made.

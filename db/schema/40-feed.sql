@@ -14,6 +14,20 @@ create table feed_receipt (
 );
 create index feed_receipt_pos on feed_receipt (pos);
 
+-- Threads that people subscribed to, or unsubscribed from after that.
+create table feed_thread (
+	room_id   text   not null,
+	thread    text   not null, -- id of its root
+	user_id   text   not null,
+	automatic bigint not null, -- 1: a client subscribed by itself
+	began     bigint not null, -- position at which the newest subscription began
+	ended     bigint not null, -- and at which it ended; 0: it did not
+	pos       bigint not null, -- of the newest change in the one sequence
+	primary key (room_id, thread, user_id)
+);
+create index feed_thread_pos on feed_thread (pos);
+create index feed_thread_user on feed_thread (user_id, pos);
+
 -- Messages that wait for a device; removed when the device has acknowledged their position.
 create table feed_to_device (
 	user_id   text   not null,

@@ -89,6 +89,7 @@ func (a *API) Routes() []rest.Route {
 		a.aliasesRoutes(),
 		a.messagesRoutes(),
 		a.relationsRoutes(),
+		a.threadsRoutes(),
 		a.searchRoutes(),
 		a.noticesRoutes(),
 		a.publicRoomsRoutes(),

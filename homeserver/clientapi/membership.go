@@ -85,8 +85,7 @@ func (a *API) forget(r *rest.Request) (any, error) {
 	if err := a.Rooms.Forget(r.Context(), r.Who.User, roomID); err != nil {
 		return nil, err
 	}
-	a.Feed.Forgot(r.Who.User, roomID)
-	return nil, nil
+	return nil, a.Feed.Forgot(r.Context(), r.Who.User, roomID)
 }
 
 // memberBody names whom a change of a membership is about.

@@ -56,6 +56,7 @@ type slideBody struct {
 		AccountData slideExtension `json:"account_data"`
 		Receipts    slideExtension `json:"receipts"`
 		Typing      slideExtension `json:"typing"`
+		Threads     slideExtension `json:"io.element.msc4308.thread_subscriptions"`
 	} `json:"extensions"`
 }
 
@@ -117,6 +118,7 @@ func (b *slideBody) request(r *rest.Request, unstable bool) (*feed.SlideRequest,
 		out.SetPresence = v
 	}
 	mail := b.Extensions.ToDevice
+	out.Threads = feed.SlideThreads{Enabled: b.Extensions.Threads.Enabled, Limit: b.Extensions.Threads.Limit}
 	out.ToDevice = feed.SlideToDevice{Enabled: mail.Enabled, Since: mail.Since, Limit: mail.Limit}
 	for name, l := range b.Lists {
 		list, err := l.list(r.Who.User)

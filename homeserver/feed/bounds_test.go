@@ -92,8 +92,8 @@ func TestForgot(t *testing.T) {
 	w.sync(bob, "")
 	w.ok(w.rooms.Leave(ctx, bob, r, ""))
 	w.ok(w.rooms.Forget(ctx, bob, r))
-	w.Forgot(bob, r)
-	w.Forgot("@stranger:"+server, r)
+	w.ok(w.Forgot(ctx, bob, r))
+	w.ok(w.Forgot(ctx, "@stranger:"+server, r))
 	if got := w.sync(bob, "", filtered(`{"room":{"include_leave":true}}`)); got.leftRoom(r).Exists() {
 		t.Error("a forgotten room")
 	}

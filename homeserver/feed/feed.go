@@ -84,6 +84,7 @@ type Feed struct {
 	typing   map[id.RoomID]*typing
 	soon     map[id.RoomID]bool // rooms with asides that were not told
 	receipts receiptBook
+	threads  threadBook
 
 	histories map[id.RoomID]*history
 
@@ -144,6 +145,9 @@ func New(o Options) (*Feed, error) {
 	}
 	if f.receipts.rooms, err = lru.New[id.RoomID, *roomReceipts](bookRooms); err != nil {
 		return nil, fmt.Errorf("make receipt book: %w", err)
+	}
+	if f.threads.by, err = lru.New[thread, map[id.UserID]subscription](bookThreads); err != nil {
+		return nil, fmt.Errorf("make thread book: %w", err)
 	}
 	f.metrics = newMetrics(o.Metrics, f)
 	f.waiters.by = make(map[id.UserID][]*waiter)

@@ -48,11 +48,11 @@ func (p *pushing) tell(ctx context.Context, to *storedPusher, set settings, news
 	for _, n := range news[max(first, len(news)-pushBurst):] {
 		ev, err := p.f.rooms.Event(ctx, n.r.ID, n.event)
 		if err == nil && ev.TS >= oldest {
-			reader := readerOf(to.user, set, n.r)
-			place := reader.room
-			place.SenderLevel = n.r.Power().User(ev.Sender)
-			tweaks := tweaksOf(set.rules.Match(p.f.prepared(ev), &place).Actions)
-			gone, err := p.post(ctx, to, notification{Event: ev.ID, Room: ev.RoomID, Prio: "high", Counts: counted(len(news)), Devices: to.device(tweaks)})
+			res, err := p.f.match(ctx, readerOf(to.user, set, n.r), n.r, ev)
+			if err != nil {
+				return err
+			}
+			gone, err := p.post(ctx, to, notification{Event: ev.ID, Room: ev.RoomID, Prio: "high", Counts: counted(len(news)), Devices: to.device(tweaksOf(res.Actions))})
 			if err != nil {
 				return err
 			}

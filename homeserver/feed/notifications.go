@@ -100,11 +100,12 @@ func (f *Feed) appendNotification(ctx context.Context, dst []byte, who access.Wh
 	if err != nil {
 		return nil, err
 	}
-	reader := readerOf(who.User, set, n.r)
-	place := reader.room
-	place.SenderLevel = n.r.Power().User(ev.Sender)
+	res, err := f.match(ctx, readerOf(who.User, set, n.r), n.r, ev)
+	if err != nil {
+		return nil, err
+	}
 	dst = append(dst, `{"actions":[`...)
-	for i, a := range set.rules.Match(f.prepared(ev), &place).Actions {
+	for i, a := range res.Actions {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -27,7 +27,9 @@ type stay struct {
 type person struct {
 	user    id.UserID
 	changed atomic.Int64 // newest position of something of the person's own
-	stays   atomic.Pointer[[]stay]
+	// subscribed is the newest position of a change of the person's subscriptions of threads.
+	subscribed atomic.Int64
+	stays      atomic.Pointer[[]stay]
 
 	// Guarded by Feed.mu.
 	used    int64
@@ -136,12 +138,15 @@ func (p *person) apply(f *Feed, s stay) {
 }
 
 // Forgot notes that a person forgot a room, which is no event.
-func (f *Feed) Forgot(user id.UserID, r id.RoomID) {
+func (f *Feed) Forgot(ctx context.Context, user id.UserID, r id.RoomID) error {
+	if err := f.forgetThreads(ctx, user, r); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.people[user]
 	if p == nil || p.loading {
-		return
+		return nil
 	}
 	list := slices.Clone(*p.stays.Load())
 	for i := range list {
@@ -150,6 +155,7 @@ func (f *Feed) Forgot(user id.UserID, r id.RoomID) {
 		}
 	}
 	p.stays.Store(&list)
+	return nil
 }
 
 // evictPeople drops the state of people who did not sync for the longest time. f.mu is held.

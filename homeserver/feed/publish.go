@@ -70,6 +70,9 @@ func (f *Feed) noteEvent(c room.Committed) {
 		if ch.Type != "m.room.member" {
 			continue
 		}
+		if ch.Old != nil && ch.Old.Membership() != room.Join && ch.New.Membership() == room.Join {
+			f.threads.dropRoom(ev.RoomID) // who comes back may have forgotten the room meanwhile, on another process
+		}
 		f.noteMember(id.UserID(ch.StateKey), ev, ch)
 	}
 }
@@ -157,53 +160,82 @@ func (f *Feed) catchUp(ctx context.Context, upTo int64) error {
 	if upTo <= from {
 		return nil
 	}
-	events, err := f.rooms.Since(ctx, from, upTo)
-	if err != nil {
-		return fmt.Errorf("catch up with rooms: %w", err)
-	}
-	changes, err := f.readLogged(ctx, `select user_id, kind, room_id, name, pos from feed_change
-		where pos > $1 and pos <= $2 order by pos`, from, upTo)
+	m, err := f.readMissed(ctx, from, upTo)
 	if err != nil {
 		return err
 	}
-	receipts, err := f.readReceipts(ctx, `where pos > $1 and pos <= $2 order by pos`, from, upTo)
-	if err != nil {
-		return err
-	}
-	mail, err := f.readMailboxes(ctx, from, upTo)
-	if err != nil {
-		return err
-	}
-	for _, c := range changes {
+	for _, c := range m.changes {
 		f.elsewhere(c.Change)
 	}
 	f.mu.Lock()
-	for _, c := range events {
-		f.noteEvent(c)
-	}
-	for _, c := range changes {
-		f.noteChange(c.pos, c.Change)
-	}
-	for _, r := range receipts {
-		f.noteReceipt(r)
-	}
-	for _, m := range mail {
-		f.noteMail(m)
-	}
+	f.noteMissed(m)
 	f.advance(upTo)
 	f.mu.Unlock()
 	f.metrics.caughtUp.Add(float64(upTo - from))
-	for _, c := range events {
+	f.wakeForMissed(m)
+	return nil
+}
+
+// missed is what other processes committed.
+type missed struct {
+	events        []room.Committed
+	changes       []logged
+	receipts      []receipt
+	subscriptions []subscription
+	mail          []mailbox
+}
+
+func (f *Feed) readMissed(ctx context.Context, from, upTo int64) (m missed, err error) {
+	if m.events, err = f.rooms.Since(ctx, from, upTo); err != nil {
+		return m, fmt.Errorf("catch up with rooms: %w", err)
+	}
+	if m.changes, err = f.readLogged(ctx, `select user_id, kind, room_id, name, pos from feed_change
+		where pos > $1 and pos <= $2 order by pos`, from, upTo); err != nil {
+		return m, err
+	}
+	if m.receipts, err = f.readReceipts(ctx, `where pos > $1 and pos <= $2 order by pos`, from, upTo); err != nil {
+		return m, err
+	}
+	if m.subscriptions, err = f.readSubscriptions(ctx, `where pos > $1 and pos <= $2 order by pos`, from, upTo); err != nil {
+		return m, err
+	}
+	m.mail, err = f.readMailboxes(ctx, from, upTo)
+	return m, err
+}
+
+// noteMissed remembers what was missed. f.mu is held.
+func (f *Feed) noteMissed(m missed) {
+	for _, c := range m.events {
+		f.noteEvent(c)
+	}
+	for _, c := range m.changes {
+		f.noteChange(c.pos, c.Change)
+	}
+	for _, r := range m.receipts {
+		f.noteReceipt(r)
+	}
+	for _, s := range m.subscriptions {
+		f.noteSubscription(s)
+	}
+	for _, m := range m.mail {
+		f.noteMail(m)
+	}
+}
+
+func (f *Feed) wakeForMissed(m missed) {
+	for _, c := range m.events {
 		f.wakeForEvent(c)
 	}
-	for _, c := range changes {
+	for _, c := range m.changes {
 		f.wakeForChange(c.Change)
 	}
-	for _, r := range receipts {
+	for _, r := range m.receipts {
 		f.wakeForReceipt(r)
 	}
-	for _, m := range mail {
+	for _, s := range m.subscriptions {
+		f.wakeForSubscription(s)
+	}
+	for _, m := range m.mail {
 		f.woke("to_device", f.waiters.wake(m.user))
 	}
-	return nil
 }

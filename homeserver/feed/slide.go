@@ -26,6 +26,7 @@ type SlideRequest struct {
 	AccountData SlideExtension
 	Receipts    SlideExtension
 	Typing      SlideExtension
+	Threads     SlideThreads
 	Txn         string // answered as it came
 	Unstable    bool   // answer under the names of the unstable endpoint
 }
@@ -63,6 +64,12 @@ type SlideExtension struct {
 type SlideToDevice struct {
 	Enabled bool
 	Since   string
+	Limit   int
+}
+
+// SlideThreads asks for changes of the caller's subscriptions of threads (MSC4308).
+type SlideThreads struct {
+	Enabled bool
 	Limit   int
 }
 
@@ -225,7 +232,7 @@ func (f *Feed) gatherSlide(ctx context.Context, s *sliding) (*slideAnswer, error
 	if a.set, err = f.settings(ctx, p); err != nil {
 		return nil, err
 	}
-	sa := &slideAnswer{answer: a, s: s, was: was, step: &step{at: a.next, rooms: make(map[id.RoomID]told)}, counts: make(map[string]int)}
+	sa := &slideAnswer{answer: a, s: s, was: was, step: &step{at: a.next, rooms: make(map[id.RoomID]told), threads: was.threads}, counts: make(map[string]int)}
 	for _, write := range [...]func(context.Context) error{sa.match, sa.rooms, sa.extensions} {
 		if err := write(ctx); err != nil {
 			return nil, err

@@ -26,8 +26,10 @@ type connection struct {
 	n    uint64 // of the newest answer that the device came back with; 0: none yet
 	at   token
 	room map[id.RoomID]told
-	have map[uint64]struct{} // lazily loaded member events, see memberHash
-	next *step               // newest answer; it counts when the device comes with its number
+	// threads: subscriptions of threads are told up to here; 0: never.
+	threads int64
+	have    map[uint64]struct{} // lazily loaded member events, see memberHash
+	next    *step               // newest answer; it counts when the device comes with its number
 }
 
 // step is what one answer adds to a connection.
@@ -35,6 +37,7 @@ type step struct {
 	n       uint64
 	at      token
 	rooms   map[id.RoomID]told
+	threads int64
 	members []uint64
 }
 
@@ -52,9 +55,10 @@ type told struct {
 
 // view is a connection as a request finds it.
 type view struct {
-	conn *connection
-	at   token
-	room map[id.RoomID]told
+	conn    *connection
+	at      token
+	room    map[id.RoomID]told
+	threads int64
 }
 
 func newConnection() *connection {
@@ -76,7 +80,7 @@ func (c *connection) came(n uint64) bool {
 		for _, h := range c.next.members {
 			c.have[h] = struct{}{}
 		}
-		c.n, c.at, c.room, c.next = n, c.next.at, rooms, nil
+		c.n, c.at, c.room, c.threads, c.next = n, c.next.at, rooms, c.next.threads, nil
 	}
 	return c.n == n && n != 0
 }
@@ -88,7 +92,7 @@ func (c *connection) view(n uint64) (view, error) {
 	if c.n != n {
 		return view{}, fault.New(fault.UnknownPos, "The device went on with a newer request.").WithStatus(400)
 	}
-	return view{conn: c, at: c.at, room: c.room}, nil
+	return view{conn: c, at: c.at, room: c.room, threads: c.threads}, nil
 }
 
 // sent remembers an answer to the request that came with answer since, and returns its number.

@@ -24,6 +24,7 @@ func (a *slideAnswer) extensions(ctx context.Context) error {
 		{"account_data", a.s.req.AccountData.Enabled, a.slideAccountData},
 		{"receipts", a.s.req.Receipts.Enabled, a.slideReceipts},
 		{"typing", a.s.req.Typing.Enabled, a.slideTyping},
+		{"io.element.msc4308.thread_subscriptions", a.s.req.Threads.Enabled, a.slideThreads},
 	} {
 		if !e.on {
 			continue

@@ -247,11 +247,9 @@ func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Roo
 	if ev.RedactedBecause != nil || who.ignored[ev.Sender] && !ev.State() {
 		return nil
 	}
-	place := who.room
-	place.SenderLevel = r.Power().User(ev.Sender)
-	res := who.rules.Match(f.prepared(ev), &place)
-	if !res.Notify {
-		return nil
+	res, err := f.match(ctx, who, r, ev)
+	if err != nil || !res.Notify {
+		return err
 	}
 	thread, err := f.threadOf(ctx, r, ev)
 	if err != nil {
@@ -259,6 +257,20 @@ func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Roo
 	}
 	u.add(note{ev.Pos, ev.ID, thread, res.Highlight})
 	return nil
+}
+
+// match finds the rule that decides whether an event notifies a reader.
+func (f *Feed) match(ctx context.Context, who *reader, r *room.Room, ev *room.Event) (push.Result, error) {
+	place := who.room
+	place.SenderLevel = r.Power().User(ev.Sender)
+	var failed error
+	if ev.RelTarget != "" {
+		place.Thread = func() (is, subscribed bool) {
+			is, subscribed, failed = f.threadFor(ctx, who.user, r, ev)
+			return is, subscribed
+		}
+	}
+	return who.rules.Match(f.prepared(ev), &place), failed
 }
 
 // threadOf is the root of the thread that an event belongs to, or "main" (client-server API, "Threading").
