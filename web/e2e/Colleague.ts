@@ -18,7 +18,7 @@ export class Colleague {
   }
 
   static async at(address: string, who: DemoSignIn): Promise<Colleague> {
-    const body = JSON.stringify({ type: "m.login.password", identifier: { type: "m.id.user", user: who.user }, password: who.password });
+    const body = JSON.stringify({ type: "m.login.password", identifier: { type: "m.id.user", user: who.user }, password: who.password, initial_device_display_name: "Another program" });
     const answer = await fetch(`${address}/_matrix/client/v3/login`, { method: "POST", body });
     const { access_token } = (await answer.json()) as { access_token?: string };
     if (access_token === undefined) throw new Error(`${who.user} cannot sign in`);

@@ -60,7 +60,8 @@ export class Preferences implements Readable<Preference> {
 
   /** Something may have been chosen in another tab. */
   readonly reread = (): void => {
-    this.#now.set(this.#all());
+    const all = this.#all();
+    if (JSON.stringify(all) !== JSON.stringify(this.snapshot)) this.#now.set(all);
   };
 
   #all(): Preference {

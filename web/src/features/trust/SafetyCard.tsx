@@ -6,6 +6,7 @@ import { Button } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
+import { Card } from "../settings/Card.tsx";
 import styles from "./trust.module.css";
 
 const trusts: Record<Trust, Word> = {
@@ -16,14 +17,13 @@ const trusts: Record<Trust, Word> = {
 };
 
 /** How safe this device and its messages are, in plain words, and what can be done about it. */
-export function SafetyCard({ headed = true }: { readonly headed?: boolean }): ReactNode {
+export function SafetyCard(): ReactNode {
   const { t } = useWords();
   const { account, guide, safety, trust: trustOf } = useApp();
   const trust = useSnapshot(trustOf);
   const recovery = useSnapshot(safety.recovery);
   return (
-    <section className={styles["card"]} aria-label={t("safety.title")}>
-      {headed && <h2>{t("safety.title")}</h2>}
+    <Card title={t("safety.title")}>
       <p className={styles["state"]} data-good={trust === "ready"} data-bad={trust === "unconfirmed"}>
         <Icon name={trust === "unconfirmed" ? "alert" : "lock"} />
         <span>{t(trusts[trust])}</span>
@@ -61,6 +61,6 @@ export function SafetyCard({ headed = true }: { readonly headed?: boolean }): Re
           {t("safety.lock")}
         </Button>
       </div>
-    </section>
+    </Card>
   );
 }
