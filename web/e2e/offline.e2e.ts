@@ -122,6 +122,13 @@ const mark = async (priority: "Urgent" | "Critical"): Promise<void> => {
   await physician.page.getByRole("menuitem", { name: priority }).click();
 };
 
+/** Chooses a language, as another tab might. */
+const speak = (language: string): Promise<void> =>
+  physician.page.evaluate((chosen) => {
+    localStorage.setItem("myelin.language", chosen);
+    dispatchEvent(new Event("storage"));
+  }, language);
+
 it("never lets a critical message wait without a word, and sends it later only when asked", async () => {
   const { page } = physician;
   await mark("Critical");
@@ -134,6 +141,10 @@ it("never lets a critical message wait without a word, and sends it later only w
   await physician.look("not-sent-desktop");
   await page.setViewportSize(phone);
   await physician.look("not-sent-phone");
+  await speak("ar");
+  await page.getByText("لم تُرسل").first().waitFor();
+  await physician.look("not-sent-arabic-phone");
+  await speak("en");
   await page.getByRole("button", { name: "Back to the inbox" }).click();
   await notSent.waitFor();
   await page.setViewportSize(desktop);

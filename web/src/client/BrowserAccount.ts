@@ -221,7 +221,7 @@ export class BrowserAccount implements Account {
   async #connect(credentials: Credentials, password: string | undefined): Promise<void> {
     if (this.#open !== undefined) return;
     this.#following = "no";
-    this.outbox.show([]);
+    this.outbox.takeOver();
     void this.outbox.load();
     const vault = await this.#vaultNow();
     const { Connection } = await import("./Connection.ts"); // the SDK is most of the app: the list does not wait for it

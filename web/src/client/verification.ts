@@ -70,8 +70,9 @@ export class Comparing {
 
   /** A request from a room's history, which has been answered there. One that is over would stand in the next one's way. */
   #isHistory(request: VerificationRequest): boolean {
-    const over = this.#said(request).some((event) => event.getType() === "m.key.verification.done" || event.getType() === "m.key.verification.cancel");
-    if (over) void request.cancel();
+    const types = this.#said(request).map((event) => event.getType());
+    const over = types.includes("m.key.verification.cancel") || types.filter((type) => type === "m.key.verification.done").length > 1; // both sides say so
+    if (over) request.cancel().catch(() => undefined); // it runs out by itself
     return over || this.#isElsewhere(request);
   }
 

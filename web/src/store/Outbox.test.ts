@@ -340,6 +340,7 @@ describe("Outbox", () => {
   it("does not send a critical message that another tab was to send and did not", async () => {
     const follower = new Outbox({ ...optionsOf(), leader: () => ({ adopt: () => new Promise(() => undefined), retry: () => Promise.resolve(), discard: () => Promise.resolve() }) });
     void follower.enqueue("!a", { kind: "text", text: "resus 4" }, undefined, true);
+    follower.show([]);
     expect(states(follower)).toEqual(["waiting"]);
     pauses.shift()?.then();
     expect(follower.snapshot).toMatchObject([{ state: "failed", fault: "late" }]);

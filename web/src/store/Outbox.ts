@@ -67,6 +67,8 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
   readonly progress = new Store<ReadonlyMap<string, number>>(new Map());
   readonly #running = new Map<string, AbortController>();
   readonly #busy = new Set<Lane>();
+  /** What the tab that sends has been given and has not told of yet. */
+  readonly #handed = new Map<string, OutboxEntry>();
   readonly #pauses = new Map<Lane, () => void>();
   #loaded: Promise<void> | undefined;
   #open = false;
@@ -118,9 +120,13 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     const entry: OutboxEntry = { txn: newTxn(), room, at: now(), content, state: "waiting", event: undefined, uploaded, critical };
     const leader = this.#leader();
     if (leader === undefined) return this.adopt(entry);
-    this.#entries.update((entries) => [...entries, entry]); // until the leader tells of it
-    if (critical === true) this.#options.later(criticalPatience, () => this.#find(entry.txn) === entry && this.#show(late(entry)));
-    await leader.adopt(entry);
+    this.#hand(entry);
+    if (critical === true) this.#options.later(criticalPatience, () => this.#handed.has(entry.txn) && this.#hand(late(entry)));
+    try {
+      await leader.adopt(entry);
+    } finally {
+      this.#handed.delete(entry.txn);
+    }
   }
 
   /** Takes over an entry that was made here or in another tab; a second time it changes nothing. */
@@ -134,9 +140,15 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     this.#go(entry, patience);
   }
 
-  /** Shows what the tab that sends has told. */
+  /** Shows what the tab that sends has told, and what it has not taken over yet. */
   show(entries: readonly OutboxEntry[]): void {
-    this.#entries.set(entries);
+    for (const { txn } of entries) this.#handed.delete(txn);
+    this.#entries.set([...entries, ...this.#handed.values()]);
+  }
+
+  /** Forgets what another tab has told: this one is going to send. */
+  takeOver(): void {
+    this.#entries.set([]);
   }
 
   /** The timeline of a room was cut: what was sent is somewhere in its history. */
@@ -205,6 +217,11 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     if (entry?.state !== "waiting" && entry?.state !== "sending") return;
     this.#options.keepBack(entry);
     await this.#keep(late(entry));
+  }
+
+  #hand(entry: OutboxEntry): void {
+    this.#handed.set(entry.txn, entry);
+    this.#entries.update((entries) => [...entries.filter(({ txn }) => txn !== entry.txn), entry]);
   }
 
   #leader(): OutboxLeader | undefined {
