@@ -14,6 +14,9 @@ const (
 	threadCondition    = "io.element.msc4306.thread_subscription"
 	unsubscribedThread = ".io.element.msc4306.rule.unsubscribed_thread"
 	subscribedThread   = ".io.element.msc4306.rule.subscribed_thread"
+
+	pollRule  = ".org.matrix.msc3930.rule."
+	pollEvent = "org.matrix.msc3381.poll."
 )
 
 // Defaults is the rule set of a person who changed nothing: that of spec v1.19, "Predefined Rules", and the
@@ -21,7 +24,7 @@ const (
 // m.mentions; here it applies only to messages without m.mentions, so that a mention made by an older
 // client is not missed.
 //
-// Of the rules of MSC4306 the one that silences threads without a subscription is off until somebody turns it
+// Those for polls are of MSC3930. Of the rules of MSC4306 the one that silences threads without a subscription is off until somebody turns it
 // on: a client that subscribes to nothing would not be told of any answer in a thread, and say nothing of it.
 func Defaults(user id.UserID) *Rules {
 	me := quote(string(user))
@@ -47,6 +50,7 @@ func Defaults(user id.UserID) *Rules {
 			rule(".m.rule.room.server_acl", conditions(match("type", "m.room.server_acl"), match("state_key", "")), actions()),
 			rule(".m.rule.suppress_edits", conditions(
 				`{"kind":"event_property_is","key":"content.m\\.relates_to.rel_type","value":"m.replace"}`), actions()),
+			rule(pollRule+"poll_response", conditions(match("type", pollEvent+"response")), actions()),
 		},
 		Content: []Rule{{ID: userNameRule, Default: true, Enabled: true, Pattern: &local,
 			Actions: actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`, `{"set_tweak":"highlight"}`)}},
@@ -65,6 +69,12 @@ func Defaults(user id.UserID) *Rules {
 				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
 			rule(".m.rule.message", conditions(match("type", "m.room.message")), actions(`"notify"`)),
 			rule(".m.rule.encrypted", conditions(match("type", "m.room.encrypted")), actions(`"notify"`)),
+			rule(pollRule+"poll_start_one_to_one", conditions(two, match("type", pollEvent+"start")),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
+			rule(pollRule+"poll_start", conditions(match("type", pollEvent+"start")), actions(`"notify"`)),
+			rule(pollRule+"poll_end_one_to_one", conditions(two, match("type", pollEvent+"end")),
+				actions(`"notify"`, `{"set_tweak":"sound","value":"default"}`)),
+			rule(pollRule+"poll_end", conditions(match("type", pollEvent+"end")), actions(`"notify"`)),
 		},
 	}
 }

@@ -56,6 +56,11 @@ func TestDefaultRules(t *testing.T) {
 		{"acl", state("m.room.server_acl", "", `{}`), three, ".m.rule.room.server_acl", false, false},
 		{"edit", ev("m.room.message", `{"body":"alice","m.relates_to":{"rel_type":"m.replace"}}`), three, ".m.rule.suppress_edits", false, false},
 		{"call", ev("m.call.invite", `{}`), three, ".m.rule.call", true, false},
+		{"poll", ev("org.matrix.msc3381.poll.start", `{}`), three, ".org.matrix.msc3930.rule.poll_start", true, false},
+		{"poll, one to one", ev("org.matrix.msc3381.poll.start", `{}`), &Context{Members: 2}, ".org.matrix.msc3930.rule.poll_start_one_to_one", true, false},
+		{"answer to a poll", ev("org.matrix.msc3381.poll.response", `{}`), three, ".org.matrix.msc3930.rule.poll_response", false, false},
+		{"end of a poll", ev("org.matrix.msc3381.poll.end", `{}`), three, ".org.matrix.msc3930.rule.poll_end", true, false},
+		{"end of a poll, one to one", ev("org.matrix.msc3381.poll.end", `{}`), &Context{Members: 2}, ".org.matrix.msc3930.rule.poll_end_one_to_one", true, false},
 		{"other", ev("org.example.other", `{}`), three, "", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
