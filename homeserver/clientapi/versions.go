@@ -22,6 +22,7 @@ var versions = map[string]any{
 	},
 	"unstable_features": map[string]bool{
 		"org.matrix.msc3814":            true, // dehydrated devices
+		"org.matrix.msc3874":            true, // filters by relation
 		"org.matrix.msc4140":            true, // delayed events
 		"org.matrix.msc4306":            true, // subscriptions of threads
 		"org.matrix.msc4308":            true, // their changes in sliding sync

@@ -88,15 +88,17 @@ func TestFilter(t *testing.T) {
 		w.ok(err)
 		yes, no := true, false
 		for want, f := range map[string]*Filter{
-			"b":     {Senders: []id.UserID{bob}, Types: []string{"m.room.message"}},
-			"a":     {NotSenders: []id.UserID{bob}, Types: []string{"m.room.message"}},
-			"pic":   {ContainsURL: &yes},
-			"a b":   {ContainsURL: &no, Types: []string{"m.room.message", "m.image"}},
-			"child": {Types: []string{"m.*"}, NotTypes: []string{"m.room.*", "m.ima*e"}},
-			"":      {Rooms: &[]id.RoomID{"!other"}},
-			"b ":    {RelTypes: []string{relThread}, RelSenders: []id.UserID{alice}},
-			" ":     {RelSenders: []id.UserID{bob}},
-			"  ":    {NotRooms: []id.RoomID{r}},
+			"b":      {Senders: []id.UserID{bob}, Types: []string{"m.room.message"}},
+			"a":      {NotSenders: []id.UserID{bob}, Types: []string{"m.room.message"}},
+			"pic":    {ContainsURL: &yes},
+			"a b":    {ContainsURL: &no, Types: []string{"m.room.message", "m.image"}},
+			"child":  {Types: []string{"m.*"}, NotTypes: []string{"m.room.*", "m.ima*e"}},
+			"":       {Rooms: &[]id.RoomID{"!other"}},
+			"b ":     {RelTypes: []string{relThread}, RelSenders: []id.UserID{alice}},
+			" ":      {RelSenders: []id.UserID{bob}},
+			"  ":     {NotRooms: []id.RoomID{r}},
+			"child ": {Relations: []string{relThread}},
+			"a b ":   {NotRelations: []string{relThread}, Types: []string{"m.room.message", "m.reply"}},
 		} {
 			if got := w.page(alice, r, PageRequest{Limit: 50, Filter: f}); got != strings.TrimSpace(want) {
 				t.Errorf("got %q, want %q", got, want)

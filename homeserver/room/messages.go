@@ -42,6 +42,9 @@ type Filter struct {
 	LazyMembers bool         `json:"lazy_load_members"`
 	RelTypes    []string     `json:"related_by_rel_types"`
 	RelSenders  []id.UserID  `json:"related_by_senders"`
+	// Relations are the types of relation that the events themselves have (MSC3874).
+	Relations    []string `json:"org.matrix.msc3874.rel_types"`
+	NotRelations []string `json:"org.matrix.msc3874.not_rel_types"`
 }
 
 // Matches tells whether the filter lets an event through, as far as the event itself says.
@@ -52,7 +55,8 @@ func (f *Filter) Matches(e *Event) bool {
 	switch {
 	case len(f.Types) > 0 && !anyGlob(f.Types, e.Type), anyGlob(f.NotTypes, e.Type),
 		len(f.Senders) > 0 && !slices.Contains(f.Senders, e.Sender), slices.Contains(f.NotSenders, e.Sender),
-		f.Rooms != nil && !slices.Contains(*f.Rooms, e.RoomID), slices.Contains(f.NotRooms, e.RoomID):
+		f.Rooms != nil && !slices.Contains(*f.Rooms, e.RoomID), slices.Contains(f.NotRooms, e.RoomID),
+		len(f.Relations) > 0 && !slices.Contains(f.Relations, e.RelType), slices.Contains(f.NotRelations, e.RelType):
 		return false
 	}
 	return f.ContainsURL == nil || *f.ContainsURL == e.Get("url").Exists()
@@ -61,7 +65,7 @@ func (f *Filter) Matches(e *Event) bool {
 // chooses tells whether the filter can leave events out.
 func (f *Filter) chooses() bool {
 	return f != nil && (f.ContainsURL != nil || f.Rooms != nil ||
-		len(f.Types)+len(f.NotTypes)+len(f.Senders)+len(f.NotSenders)+len(f.NotRooms)+len(f.RelTypes)+len(f.RelSenders) > 0)
+		len(f.Types)+len(f.NotTypes)+len(f.Senders)+len(f.NotSenders)+len(f.NotRooms)+len(f.RelTypes)+len(f.RelSenders)+len(f.Relations)+len(f.NotRelations) > 0)
 }
 
 func anyGlob(patterns []string, s string) bool {
