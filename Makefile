@@ -5,7 +5,7 @@ export CGO_ENABLED ?= 1
 GO ?= go
 WEB := web/node_modules/.package-lock.json
 
-.PHONY: run test check slow e2e fuzz bench build web clean cover race
+.PHONY: run test check slow e2e tour fuzz bench build web clean cover race
 
 ## run: build and start Myelin with a demo hospital on http://localhost:8008
 run: build
@@ -48,6 +48,11 @@ slow:
 e2e: build
 	scripts/need chromium
 	cd web && MYELIN_E2E_BIN=$(CURDIR)/bin/myelin npm run e2e
+
+## tour: pictures of every screen in each language, theme and size, with what axe or a thumb finds wrong on it
+tour: build
+	scripts/need chromium
+	cd web && MYELIN_E2E_BIN=$(CURDIR)/bin/myelin npm run tour
 
 ## fuzz: each fuzz target for FUZZTIME (default 30s)
 fuzz:

@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["e2e/**/*.e2e.ts"],
+    include: [process.env["MYELIN_TOUR"] === undefined ? "e2e/**/*.e2e.ts" : "e2e/tour.ts"],
     environment: "node",
     testTimeout: 240_000,
     hookTimeout: 240_000,

@@ -28,7 +28,7 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
   const beside = now.state === "open" && place.at === "room" && (place.thread !== undefined || place.side !== undefined);
   if (now.state === "gone") {
     return (
-      <Empty title={t("room.gone")} text={t("room.goneText")}>
+      <Empty whole title={t("room.gone")} text={t("room.goneText")}>
         <Button
           onClick={() => {
             route.go({ at: "inbox" });
