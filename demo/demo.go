@@ -118,6 +118,9 @@ func (s *sheet) fill(ctx context.Context, base, serverName, secret string) error
 		}
 		clients[p.User.Localpart()] = client
 	}
+	if err := s.name(ctx, clients[keeper]); err != nil {
+		return err
+	}
 	for _, c := range conversations {
 		if err := converse(ctx, clients, serverName, c); err != nil {
 			return fmt.Errorf("make the demo room %s: %w", c.alias, err)
@@ -126,6 +129,17 @@ func (s *sheet) fill(ctx context.Context, base, serverName, secret string) error
 	for _, client := range clients {
 		if _, err := client.Logout(ctx); err != nil {
 			return fmt.Errorf("sign out: %w", err)
+		}
+	}
+	return nil
+}
+
+// name says what everybody is in the hospital.
+func (s *sheet) name(ctx context.Context, keeper *mautrix.Client) error {
+	for _, p := range s.People {
+		path := keeper.BuildClientURL("v3", "profile", p.User, roleField)
+		if _, err := keeper.MakeRequest(ctx, http.MethodPut, path, map[string]string{roleField: p.Role}, nil); err != nil {
+			return fmt.Errorf("say what %s is: %w", p.User, err)
 		}
 	}
 	return nil
@@ -145,7 +159,7 @@ func signIn(ctx context.Context, base, secret string, p Person) (*mautrix.Client
 	client.DefaultHTTPRetries = 5
 	admin := &synapseadmin.Client{Client: client}
 	_, err = admin.SharedSecretRegister(ctx, secret, synapseadmin.ReqSharedSecretRegister{
-		Username: p.User.Localpart(), Password: p.Password, Displayname: p.Name,
+		Username: p.User.Localpart(), Password: p.Password, Displayname: p.Name, Admin: p.User.Localpart() == keeper,
 	})
 	if err != nil && !errors.Is(err, mautrix.MUserInUse) {
 		return nil, err

@@ -3,6 +3,12 @@ package demo
 // The hospital, its people and what they say are invented.
 const hospitalName = "Lindenhof demo hospital"
 
+// keeper keeps the accounts: the administrator of the demo.
+const keeper = "erik.hansen"
+
+// roleField of a person's profile is what they are in the hospital; only administrators may write it.
+const roleField = "org.myelin.role"
+
 type staff struct {
 	localpart, name, role, department string
 }

@@ -235,7 +235,7 @@ func TestLock(t *testing.T) {
 func TestDeactivate(t *testing.T) {
 	each(t, func(b *bench) {
 		s := b.user(alice, "A")
-		b.must(b.SetProfileField(b.ctx, alice, FieldDisplayName, json.RawMessage(`"Alice"`)))
+		b.must(b.SetProfileField(b.ctx, alice, alice, FieldDisplayName, json.RawMessage(`"Alice"`)))
 		b.must(b.SetDatum(b.ctx, alice, Datum{Type: "x", Content: json.RawMessage(`{}`)}))
 		b.failing = errors.New("a room is busy")
 		if err := b.Deactivate(b.ctx, alice, "A", false); !errors.Is(err, b.failing) {
@@ -261,7 +261,7 @@ func TestDeactivate(t *testing.T) {
 		if ok, err := b.Exists(b.ctx, alice); ok || err != nil {
 			b.t.Errorf("exists: %v %v", ok, err)
 		}
-		b.wantFault(b.SetProfileField(b.ctx, alice, FieldDisplayName, json.RawMessage(`"A"`)), fault.NotFound)
+		b.wantFault(b.SetProfileField(b.ctx, alice, alice, FieldDisplayName, json.RawMessage(`"A"`)), fault.NotFound)
 		b.wantFault(b.Deactivate(b.ctx, "@nobody:hs", "", false), fault.NotFound)
 
 		b.user(bob, "B")
@@ -319,7 +319,7 @@ func TestSearch(t *testing.T) {
 			b.t.Error("an error is lost")
 		}
 		// Changes are found at once, also those that happen while the directory loads.
-		b.must(b.SetProfileField(b.ctx, "@ward7:hs", FieldDisplayName, json.RawMessage(`"Intensive Care"`)))
+		b.must(b.SetProfileField(b.ctx, "@ward7:hs", "@ward7:hs", FieldDisplayName, json.RawMessage(`"Intensive Care"`)))
 		if found, _, err := b.Search(b.ctx, alice, "intensive", 10); err != nil || len(found) != 1 || found[0].DisplayName != "Intensive Care" {
 			b.t.Errorf("%v %v", found, err)
 		}

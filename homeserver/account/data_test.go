@@ -18,7 +18,9 @@ import (
 func TestProfile(t *testing.T) {
 	each(t, func(b *bench) {
 		b.user(alice, "A")
-		set := func(key, value string) error { return b.SetProfileField(b.ctx, alice, key, json.RawMessage(value)) }
+		set := func(key, value string) error {
+			return b.SetProfileField(b.ctx, alice, alice, key, json.RawMessage(value))
+		}
 		b.must(set(FieldDisplayName, `"Dr. Ä <b>"`))
 		b.must(set(FieldAvatarURL, `"mxc://hs/abc"`))
 		b.must(set("m.tz", `"Europe/Berlin"`))
@@ -44,8 +46,8 @@ func TestProfile(t *testing.T) {
 		if _, ok := p.Field("org.example.none"); ok {
 			b.t.Error("a field out of nothing")
 		}
-		b.must(b.SetProfileField(b.ctx, alice, "org.example.role", nil))
-		b.must(b.SetProfileField(b.ctx, alice, FieldDisplayName, nil))
+		b.must(b.SetProfileField(b.ctx, alice, alice, "org.example.role", nil))
+		b.must(b.SetProfileField(b.ctx, alice, alice, FieldDisplayName, nil))
 		b.must(set(FieldAvatarURL, `null`))
 		p, err = b.Profile(b.ctx, alice)
 		b.must(err)
@@ -75,7 +77,7 @@ func TestProfile(t *testing.T) {
 		b.wantFault(set("org.example.two", big), fault.ProfileTooLarge)
 		_, err = b.Profile(b.ctx, "@nobody:hs")
 		b.wantFault(err, fault.NotFound)
-		b.wantFault(b.SetProfileField(b.ctx, "@nobody:hs", "m.tz", json.RawMessage(`"x"`)), fault.NotFound)
+		b.wantFault(b.SetProfileField(b.ctx, "@nobody:hs", "@nobody:hs", "m.tz", json.RawMessage(`"x"`)), fault.NotFound)
 	})
 }
 

@@ -43,7 +43,7 @@ func TestTwoProcesses(t *testing.T) {
 	if _, err := other.Ignored(b.ctx, alice); err != nil {
 		t.Fatal(err)
 	}
-	b.must(b.SetProfileField(b.ctx, alice, FieldDisplayName, json.RawMessage(`"Zoe"`)))
+	b.must(b.SetProfileField(b.ctx, alice, alice, FieldDisplayName, json.RawMessage(`"Zoe"`)))
 	b.must(b.SetDatum(b.ctx, alice, Datum{Type: "m.ignored_user_list", Content: json.RawMessage(`{"ignored_users":{"@bob:hs":{}}}`)}))
 	b.pass(time.Second)
 	if find("zoe") != 1 {

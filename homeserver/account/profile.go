@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 )
@@ -27,6 +29,15 @@ const (
 	FieldDisplayName = "displayname"
 	FieldAvatarURL   = "avatar_url"
 )
+
+// FieldRole is what somebody does in the hospital, in words.
+const FieldRole = keptFields + "role"
+
+// keptFields begins the names of the fields that administrators keep.
+const keptFields = "org.myelin."
+
+// Kept reports whether a field of all profiles is written by administrators only.
+func Kept(key string) bool { return strings.HasPrefix(key, keptFields) }
 
 var profileKey = regexp.MustCompile(`^(avatar_url|displayname|m\.tz|[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)+)$`)
 
@@ -126,10 +137,10 @@ func (a *Accounts) Profile(ctx context.Context, user id.UserID) (Profile, error)
 	return a.openProfile(ctx, user, b)
 }
 
-// SetProfileField sets a field of a profile to a JSON value, or removes it if value is nil. The faults are
-// those of PUT /profile/{userId}/{keyName}. It returns after the member events of the person's rooms
+// SetProfileField sets a field of a profile to a JSON value, or removes it if value is nil; by is who does so.
+// The faults are those of PUT /profile/{userId}/{keyName}. It returns after the member events of the person's rooms
 // followed, as far as Options.ProfileChanged does that.
-func (a *Accounts) SetProfileField(ctx context.Context, user id.UserID, key string, value json.RawMessage) error {
+func (a *Accounts) SetProfileField(ctx context.Context, user, by id.UserID, key string, value json.RawMessage) error {
 	if err := checkField(key, value); err != nil {
 		return err
 	}
@@ -160,6 +171,9 @@ func (a *Accounts) SetProfileField(ctx context.Context, user id.UserID, key stri
 		}
 		if _, err := tx.Exec(`update account_users set profile = $2 where user_id = $1`, string(user), b); err != nil {
 			return fmt.Errorf("set profile: %w", err)
+		}
+		if Kept(key) {
+			a.o.Audit.Append(tx, audit.Entry{Act: audit.Admin, Who: by, Target: string(user), Outcome: audit.Done, Detail: AuditDetail{"profile": key}})
 		}
 		changed = before.DisplayName != p.DisplayName || before.AvatarURL != p.AvatarURL
 		a.touch(tx, user)

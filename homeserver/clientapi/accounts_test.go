@@ -234,6 +234,16 @@ func TestToolRegistration(t *testing.T) {
 		s.want(403, "M_FORBIDDEN", "GET", "admin/whois/@root:hs", token, nil)
 		s.want(404, "M_NOT_FOUND", "GET", "admin/whois/@nobody:hs", admin, nil)
 		s.want(401, "M_MISSING_TOKEN", "GET", lock, "", nil)
+
+		// What people are in the hospital they do not say themselves.
+		role := "profile/" + user + "/" + account.FieldRole
+		s.want(403, "M_FORBIDDEN", "PUT", role, token, object{account.FieldRole: "Surgeon"})
+		s.ok("PUT", role, admin, object{account.FieldRole: "Nurse"})
+		s.want(403, "M_FORBIDDEN", "DELETE", role, token, nil)
+		s.want(403, "M_FORBIDDEN", "PUT", "profile/"+user+"/displayname", admin, object{"displayname": "x"})
+		if got := s.ok("GET", "profile/"+user, "", nil); got[account.FieldRole] != "Nurse" {
+			s.t.Errorf("%v", got)
+		}
 		if c := s.ok("GET", "capabilities", admin, nil)["capabilities"].(object); c["m.account_moderation"] == nil {
 			s.t.Errorf("%v", c)
 		}

@@ -63,16 +63,21 @@ func (a *API) profileField(r *rest.Request) (any, error) {
 	return nil, fault.New(fault.NotFound, "There is no such field in this profile.")
 }
 
-// ownProfile checks whose profile is to be changed.
-func ownProfile(r *rest.Request) error {
-	if id.UserID(r.Param("userId")) != r.Who.User {
+// mayChange checks whose profile is to be changed. What people are in the hospital they do not say themselves.
+func mayChange(r *rest.Request) error {
+	switch {
+	case account.Kept(r.Param("keyName")):
+		if !r.Who.Admin {
+			return fault.New(fault.Forbidden, "This field is kept by administrators.")
+		}
+	case id.UserID(r.Param("userId")) != r.Who.User:
 		return fault.New(fault.Forbidden, "Only the own profile can be changed.")
 	}
 	return nil
 }
 
 func (a *API) setProfileField(r *rest.Request) (any, error) {
-	if err := ownProfile(r); err != nil {
+	if err := mayChange(r); err != nil {
 		return nil, err
 	}
 	var body map[string]json.RawMessage
@@ -90,12 +95,12 @@ func (a *API) setProfileField(r *rest.Request) (any, error) {
 	if !ok {
 		return nil, fault.New(fault.MissingParam, "The field is missing in the body.")
 	}
-	return nil, a.Accounts.SetProfileField(r.Context(), r.Who.User, key, v)
+	return nil, a.Accounts.SetProfileField(r.Context(), id.UserID(r.Param("userId")), r.Who.User, key, v)
 }
 
 func (a *API) deleteProfileField(r *rest.Request) (any, error) {
-	if err := ownProfile(r); err != nil {
+	if err := mayChange(r); err != nil {
 		return nil, err
 	}
-	return nil, a.Accounts.SetProfileField(r.Context(), r.Who.User, r.Param("keyName"), nil)
+	return nil, a.Accounts.SetProfileField(r.Context(), id.UserID(r.Param("userId")), r.Who.User, r.Param("keyName"), nil)
 }

@@ -27,6 +27,7 @@ var versions = map[string]any{
 		"org.matrix.msc4306":            true, // subscriptions of threads
 		"org.matrix.msc4308":            true, // their changes in sliding sync
 		"org.matrix.simplified_msc3575": true, // sliding sync
+		"org.myelin.delivered":          true, // receipts that say what reached a device
 	},
 }
 

@@ -135,6 +135,29 @@ func TestReceipts(t *testing.T) {
 	})
 }
 
+func TestDelivered(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.public(alice, bob, carol)
+		since := w.sync(bob, "").next
+		first, second := w.say(r, alice, "one"), w.say(r, alice, "two")
+		w.mark(bob, r, Delivered, second, nil)
+		w.mark(bob, r, Delivered, first, nil)
+		delivered := func(a answered) string {
+			return a.joined(r).Get(`ephemeral.events.#(type=="org.myelin.delivered").content.` + esc(string(bob)) + `.event_id`).Str
+		}
+		news := w.sync(alice, since)
+		w.want("delivered", delivered(news), string(second))
+		if news.joined(r).Get(`ephemeral.events.#(type=="m.receipt")`).Exists() {
+			t.Error("delivered counts as read")
+		}
+		w.want("still unread", unreadOf(w.sync(bob, since).joined(r)), "0/2")
+		w.mark(bob, r, Read, second, nil)
+		w.restart()
+		w.want("after a restart", delivered(w.sync(carol, "")), string(second))
+		w.wantFault(w.Mark(ctx, bob, r, Delivered, second, text("main")), fault.InvalidParam)
+	})
+}
+
 func TestUnreadChanges(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		r := w.public(alice, bob, carol)

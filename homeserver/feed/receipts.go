@@ -21,6 +21,9 @@ const (
 	Read        = "m.read"
 	ReadPrivate = "m.read.private"
 	FullyRead   = "m.fully_read"
+	// Delivered says that a device of theirs has a message and can show it. Clients would take it for reading
+	// in an m.receipt event, so it is told in an event of its own type, which those that do not know it ignore.
+	Delivered = "org.myelin.delivered"
 
 	mainThread = "main"
 )
@@ -159,15 +162,15 @@ func (f *Feed) readReceipts(ctx context.Context, where string, args ...any) ([]r
 // moves forward; an event that is not newer changes nothing. thread is empty for the whole room.
 func (f *Feed) Mark(ctx context.Context, user id.UserID, roomID id.RoomID, typ string, event id.EventID, thread *string) error {
 	switch typ {
-	case Read, ReadPrivate, FullyRead:
+	case Read, ReadPrivate, FullyRead, Delivered:
 	default:
-		return fault.New(fault.InvalidParam, "Receipts are of type m.read, m.read.private or m.fully_read.")
+		return fault.New(fault.InvalidParam, "Receipts are of type m.read, m.read.private, m.fully_read or org.myelin.delivered.")
 	}
 	if thread != nil && *thread == "" {
 		return fault.New(fault.InvalidParam, "thread_id must be a non-empty string.")
 	}
-	if thread != nil && typ == FullyRead {
-		return fault.New(fault.InvalidParam, "thread_id does not go with m.fully_read.")
+	if thread != nil && (typ == FullyRead || typ == Delivered) {
+		return fault.New(fault.InvalidParam, "thread_id goes with m.read and m.read.private only.")
 	}
 	r, err := f.rooms.Get(ctx, roomID)
 	if err != nil {
@@ -180,7 +183,9 @@ func (f *Feed) Mark(ctx context.Context, user id.UserID, roomID id.RoomID, typ s
 	if err != nil {
 		return err
 	}
-	f.active(user)
+	if typ != Delivered { // which comes without anybody looking
+		f.active(user)
+	}
 	if typ == FullyRead {
 		return f.markFullyRead(ctx, user, r, ev)
 	}
@@ -259,10 +264,12 @@ func (f *Feed) noteReceipt(x receipt) {
 // wakeForReceipt tells the reader's own devices first, for their unread counts, and the other members a little
 // later, together with what else was read meanwhile.
 func (f *Feed) wakeForReceipt(x receipt) {
-	f.nudge("receipt", x.user)
-	f.pushing.due(x.user)
 	f.stirred()
-	if x.typ == Read && f.waiters.count() > 0 {
+	if x.typ != Delivered { // which changes no count
+		f.nudge("receipt", x.user)
+		f.pushing.due(x.user)
+	}
+	if x.typ != ReadPrivate && f.waiters.count() > 0 {
 		f.nudgeRoom(x.room)
 	}
 }
@@ -295,6 +302,9 @@ func (rr *roomReceipts) readUpTo(user id.UserID) (all int64, threads map[string]
 	rr.mu.Lock()
 	defer rr.mu.Unlock()
 	for _, x := range rr.by[user] {
+		if x.typ == Delivered {
+			continue
+		}
 		if x.thread == "" {
 			all = max(all, x.at)
 			continue
@@ -307,8 +317,17 @@ func (rr *roomReceipts) readUpTo(user id.UserID) (all int64, threads map[string]
 	return all, threads
 }
 
-// between lists the receipts that a reader may see with a position after one and up to another.
+// between lists the receipts of reading that a reader may see with a position after one and up to another.
 func (rr *roomReceipts) between(reader id.UserID, after, upTo int64) []receipt {
+	return rr.those(after, upTo, func(x receipt) bool { return x.typ == Read || (x.typ == ReadPrivate && x.user == reader) })
+}
+
+// delivered lists how far the messages of the room got, as far as that has a position after one and up to another.
+func (rr *roomReceipts) delivered(after, upTo int64) []receipt {
+	return rr.those(after, upTo, func(x receipt) bool { return x.typ == Delivered })
+}
+
+func (rr *roomReceipts) those(after, upTo int64, wanted func(receipt) bool) []receipt {
 	rr.mu.Lock()
 	defer rr.mu.Unlock()
 	if rr.newest <= after {
@@ -317,7 +336,7 @@ func (rr *roomReceipts) between(reader id.UserID, after, upTo int64) []receipt {
 	var out []receipt
 	for _, l := range rr.by {
 		for _, x := range l {
-			if x.pos > after && x.pos <= upTo && (x.typ == Read || x.user == reader) {
+			if x.pos > after && x.pos <= upTo && wanted(x) {
 				out = append(out, x)
 			}
 		}
@@ -328,9 +347,7 @@ func (rr *roomReceipts) between(reader id.UserID, after, upTo int64) []receipt {
 // appendReceipts appends an m.receipt event. Of several receipts of one person for one event that of the
 // whole room is shown.
 func appendReceipts(dst []byte, all []receipt) []byte {
-	slices.SortFunc(all, func(a, b receipt) int {
-		return cmpReceipt(a, b)
-	})
+	slices.SortFunc(all, cmpReceipt)
 	dst = append(dst, `{"type":"m.receipt","content":{`...)
 	for i, x := range all {
 		sameEvent := i > 0 && all[i-1].event == x.event
@@ -375,4 +392,22 @@ func cmpReceipt(a, b receipt) int {
 		}
 	}
 	return 0
+}
+
+// appendDelivered appends an event that says for each person which was the newest message to reach a device.
+func appendDelivered(dst []byte, all []receipt) []byte {
+	slices.SortFunc(all, cmpReceipt)
+	dst = append(dst, `{"type":"`+Delivered+`","content":{`...)
+	for i, x := range all {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendKey(dst, string(x.user))
+		dst = append(dst, `{"event_id":`...)
+		dst = appendString(dst, string(x.event))
+		dst = append(dst, `,"ts":`...)
+		dst = strconv.AppendInt(dst, x.ts, 10)
+		dst = append(dst, '}')
+	}
+	return append(dst, `}}`...)
 }

@@ -347,20 +347,30 @@ func (a *answer) ephemeral(ctx context.Context, pt *part) ([]byte, error) {
 	if pt.fresh {
 		after = 0
 	}
-	if flt.kind("m.receipt", "") && (pt.fresh || pt.s.place.read.Load() > after || pt.s.place.floor > after) {
-		rr, err := a.f.receiptsOf(ctx, pt.r.ID)
-		if err != nil {
-			return nil, err
-		}
-		found := rr.between(a.p.user, after, a.upTo)
-		found = slices.DeleteFunc(found, func(x receipt) bool { return a.set.ignored[x.user] })
-		if len(found) > 0 {
-			if out != nil {
-				out = append(out, ',')
-			}
-			out = appendReceipts(out, found)
-		}
+	if pt.fresh || pt.s.place.read.Load() > after || pt.s.place.floor > after {
+		return a.receipts(ctx, out, pt.r.ID, after)
 	}
+	return out, nil
+}
+
+// receipts appends the events that say how far the messages of a room got and were read.
+func (a *answer) receipts(ctx context.Context, out []byte, r id.RoomID, after int64) ([]byte, error) {
+	rr, err := a.f.receiptsOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	add := func(typ string, found []receipt, event func([]byte, []receipt) []byte) {
+		found = slices.DeleteFunc(found, func(x receipt) bool { return a.set.ignored[x.user] })
+		if len(found) == 0 || !a.call.filter.Room.Ephemeral.kind(typ, "") {
+			return
+		}
+		if out != nil {
+			out = append(out, ',')
+		}
+		out = event(out, found)
+	}
+	add("m.receipt", rr.between(a.p.user, after, a.upTo), appendReceipts)
+	add(Delivered, rr.delivered(after, a.upTo), appendDelivered)
 	return out, nil
 }
 

@@ -86,6 +86,29 @@ export class Person {
     await this.message(text).waitFor();
   }
 
+  /** Chooses a command from the menu of a message. */
+  async choose(text: string, command: string): Promise<void> {
+    await this.message(text).getByRole("button", { name: "Message options" }).dispatchEvent("click");
+    await this.page.getByRole("menu", { name: "Message options" }).getByRole("menuitem", { name: command, exact: true }).click();
+  }
+
+  /** Lays a finger on something and leaves it there until `then` is done. */
+  async hold(on: Locator, then: () => Promise<void>): Promise<void> {
+    const box = await on.boundingBox();
+    if (box === null) throw new Error("nothing to lay a finger on");
+    const touch = await this.#context.newCDPSession(this.page);
+    await touch.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x: box.x + box.width / 2, y: box.y + box.height / 2 }] });
+    await then();
+    await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    await touch.detach();
+  }
+
+  /** The device knows where it is, and may say so. */
+  async standAt(latitude: number, longitude: number): Promise<void> {
+    await this.#context.grantPermissions(["geolocation"]);
+    await this.#context.setGeolocation({ latitude, longitude });
+  }
+
   /** All texts of the conversation that begin with a word, in order. */
   async texts(start: string): Promise<string[]> {
     const all = await this.page.getByRole("article").locator("p").allTextContents();
