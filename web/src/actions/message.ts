@@ -6,7 +6,7 @@ import type { Action } from "./Action.ts";
 /** What must be answered before something is done with a message, or is shown about it. */
 export type Question =
   | { readonly kind: "remove" | "forward" | "details" | "report" | "select" | "sign"; readonly item: MessageItem }
-  | { readonly kind: "poll" | "place" | "expiry" | "schedule" | "scheduled" | "replies" };
+  | { readonly kind: "poll" | "place" | "expiry" | "stay" | "schedule" | "scheduled" | "replies" };
 
 /** A message, where it stands, and who looks at it. */
 export interface MessageTarget {

@@ -8,7 +8,8 @@ import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSu
 import { ClientRooms } from "./ClientRooms.ts";
 import { ClientSettings } from "./ClientSettings.ts";
 import { compose, expiring, relation, type Composed } from "./compose.ts";
-import { expiryAfter } from "./expiry.ts";
+import { DeliveryTeller } from "./delivered.ts";
+import { expiryOf } from "./expiry.ts";
 import { Media } from "./media.ts";
 import { RoomMessages } from "./messages.ts";
 import { mediaContent } from "./outgoing.ts";
@@ -59,6 +60,7 @@ export class Connection implements Homeserver {
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
   readonly #media: Media;
+  readonly #deliveries: DeliveryTeller;
   readonly #typingSince = new Map<RoomId, number>();
   #ready = false;
   #established = false;
@@ -82,12 +84,13 @@ export class Connection implements Homeserver {
       localTimeoutMs: 60_000,
     });
     this.#media = new Media(this.#client);
+    this.#deliveries = new DeliveryTeller(this.#client, this.#store.delivered);
     const upload = (picture: Blob): Promise<string> => this.#media.uploadPlain(picture);
     this.rooms = new ClientRooms(this.#client, upload, filled.presence);
     this.settings = new ClientSettings(this.#client, upload, (name) => {
       events.onName(name);
     });
-    this.messages = new RoomMessages(this.#client, {
+    this.messages = new RoomMessages(this.#client, this.#store.delivered, {
       onGap: (room) => {
         this.#events.onGap(room);
       },
@@ -126,6 +129,7 @@ export class Connection implements Homeserver {
     globalThis.removeEventListener("offline", this.#networkChanged);
     this.#media.forget();
     this.messages.stop();
+    this.#deliveries.stop();
     this.#client.stopClient();
     await this.flush();
     if (!forget) return;
@@ -301,13 +305,7 @@ export class Connection implements Homeserver {
 }
 
 function composed({ content, uploaded }: OutboxEntry, room: Room): Composed {
-  if (content.kind !== "media") return compose(content, expiryOf(room));
+  if (content.kind !== "media") return compose(content, expiryOf(room, content));
   if (uploaded === undefined) throw new Refusal("other", "the files are not on the server");
-  return { type: "m.room.message", content: { ...mediaContent(content, uploaded), ...relation(content), ...expiring(expiryOf(room)) } };
-}
-
-/** When a message that is sent now vanishes from its room. */
-function expiryOf(room: Room): number | undefined {
-  const after = expiryAfter(room);
-  return after === undefined ? undefined : Date.now() + after;
+  return { type: "m.room.message", content: { ...mediaContent(content, uploaded), ...relation(content), ...expiring(expiryOf(room, content)) } };
 }

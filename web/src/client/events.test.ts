@@ -1,8 +1,10 @@
+import { MatrixEvent, type Room } from "matrix-js-sdk";
 import { describe, expect, it } from "vitest";
 
 import type { EncryptedFile } from "../store/media.ts";
 import { mediaOf } from "../testing/app.ts";
-import { messageBody } from "./events.ts";
+import { bodyOf, expiryType, messageBody } from "./events.ts";
+import { expiryOf } from "./expiry.ts";
 import { safeType } from "./media.ts";
 import { mediaContent } from "./outgoing.ts";
 import { fit, nameFor } from "./picture.ts";
@@ -106,5 +108,25 @@ describe("small things", () => {
     expect(localPart("@anna.weiss:example.org:8448")).toBe("anna.weiss");
     expect(deviceName("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/150 Mobile Safari/537.36")).toBe("Myelin, Chrome on Android");
     expect(deviceName("Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/150.0")).toBe("Myelin, Firefox on Windows");
+  });
+});
+
+describe("messages that vanish", () => {
+  const redacted = (reason: string): MatrixEvent =>
+    new MatrixEvent({ type: "m.room.message", content: {}, unsigned: { redacted_because: { type: "m.room.redaction", content: { reason } } as never } });
+
+  it("leave no trace, unlike those that somebody deleted", () => {
+    expect(bodyOf(redacted("wrong bed"))).toEqual({ kind: "removed" });
+    expect(bodyOf(redacted("org.myelin.expired"))).toBeUndefined();
+  });
+
+  it("go when their writer said, and no later than all of the room", () => {
+    const staying = (after?: number): Room => ({ currentState: { getStateEvents: (type: string) => (type === expiryType && after !== undefined ? { getContent: () => ({ after }) } : null) } }) as never;
+    expect(expiryOf(staying(), {}, 100)).toBeUndefined();
+    expect(expiryOf(staying(), { stays: 50 }, 100)).toBe(150);
+    expect(expiryOf(staying(20), {}, 100)).toBe(120);
+    expect(expiryOf(staying(20), { stays: 50 }, 100)).toBe(120);
+    expect(expiryOf(staying(90), { stays: 50 }, 100)).toBe(150);
+    expect(expiryOf(staying(20), { until: 130 }, 100)).toBe(130);
   });
 });

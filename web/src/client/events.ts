@@ -47,6 +47,7 @@ export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem
 export function bodyOf(event: MatrixEvent): MessageBody | undefined {
   if (event.isRelation(RelationType.Replace)) return undefined;
   if (event.isRedacted()) {
+    if (record(record(event.getUnsigned().redacted_because)["content"])["reason"] === expired) return undefined;
     const type = event.getType();
     return type === "m.room.message" || type === "m.room.encrypted" || M_POLL_START.matches(type) ? { kind: "removed" } : undefined;
   }
@@ -93,6 +94,9 @@ export const expiryType = "org.myelin.expiry";
 export const expiresAt = "org.myelin.expires_at";
 /** In a message's encrypted content: "urgent" or "critical". */
 export const priorityKey = "org.myelin.priority";
+
+/** Why a message was deleted whose time was over: it leaves no trace. */
+export const expired = "org.myelin.expired";
 
 type Content = Readonly<Record<string, unknown>>;
 

@@ -1,11 +1,18 @@
 import { MatrixEventEvent, RoomEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
 
-import { expiresAt, expiryType, number } from "./events.ts";
+import { expired, expiresAt, expiryType, number } from "./events.ts";
 
 /** How long the messages of a room stay, in milliseconds; undefined for ever. */
 export function expiryAfter(room: Room): number | undefined {
   const after = number(room.currentState.getStateEvents(expiryType, "")?.getContent()["after"]);
   return after === 0 ? undefined : after;
+}
+
+/** When a message vanishes that is sent at a time: as its writer said, and no later than everything in the room. */
+export function expiryOf(room: Room, content: { readonly stays?: number; readonly until?: number }, sent = Date.now()): number | undefined {
+  if (content.until !== undefined) return content.until;
+  const after = Math.min(content.stays ?? Infinity, expiryAfter(room) ?? Infinity);
+  return after === Infinity ? undefined : sent + after;
 }
 
 const longestTimer = 2 ** 31 - 1;
@@ -53,7 +60,7 @@ export class ExpiryKeeper {
       try {
         // One that is on its way is known by its id later.
         if (event.status !== null) throw new Error("not sent yet");
-        if (!event.isRedacted()) await this.#client.redactEvent(event.getRoomId() ?? "", event.getId() ?? "");
+        if (!event.isRedacted()) await this.#client.redactEvent(event.getRoomId() ?? "", event.getId() ?? "", undefined, { reason: expired });
         this.#due.delete(event);
       } catch {
         failed = true;

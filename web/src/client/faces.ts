@@ -85,7 +85,7 @@ export class Faces {
 
 /** What is shown of a conversation until it is there. */
 function noTimeline(room: RoomId): Timeline {
-  const nothing = { items: [], marks: [], typing: [], others: [], pinned: [], behind: 0, unread: undefined, expiry: undefined };
+  const nothing = { items: [], marks: [], delivered: [], typing: [], others: [], pinned: [], behind: 0, unread: undefined, expiry: undefined };
   return { room, ...nothing, history: "loading", newer: "live", powers: { pin: false, remove: false, expiry: false, mentionRoom: false } };
 }
 

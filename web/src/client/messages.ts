@@ -7,12 +7,15 @@ import type { Messages, TextContent } from "../store/Messages.ts";
 import type { Readable } from "../store/Store.ts";
 import type { Place, SavedReply, Schedule, ThreadLine } from "../store/conversation.ts";
 import type { RoomId, Timeline } from "../store/model.ts";
-import { bodyOf, expiryType, list, personIn } from "./events.ts";
-import { ExpiryKeeper } from "./expiry.ts";
+import { expiring } from "./compose.ts";
+import type { DeliveredMarks } from "./delivered.ts";
+import { bodyOf, expiresAt, expiryType, list, number, personIn } from "./events.ts";
+import { ExpiryKeeper, expiryOf } from "./expiry.ts";
 import { whereHere } from "./here.ts";
 import { ownReaction, threadOf } from "./relations.ts";
 import { refusing } from "./refusal.ts";
 import { SavedReplies } from "./replies.ts";
+import { Roles } from "./roles.ts";
 import { ScheduledMessages } from "./scheduled.ts";
 import { TimelineFeed } from "./timeline.ts";
 
@@ -29,15 +32,19 @@ export interface MessageHooks {
 /** Everything about the messages of rooms that is asked of the server. */
 export class RoomMessages implements Messages {
   readonly #client: MatrixClient;
+  readonly #delivered: DeliveredMarks;
   readonly #hooks: MessageHooks;
+  readonly #roles: Roles;
   readonly #feeds = new Map<string, TimelineFeed>();
   readonly #markedRead = new Map<string, string>();
   readonly #scheduled: ScheduledMessages;
   readonly #replies: SavedReplies;
   readonly #expiry: ExpiryKeeper;
 
-  constructor(client: MatrixClient, hooks: MessageHooks) {
+  constructor(client: MatrixClient, delivered: DeliveredMarks, hooks: MessageHooks) {
     this.#client = client;
+    this.#delivered = delivered;
+    this.#roles = new Roles(client);
     this.#hooks = hooks;
     this.#scheduled = new ScheduledMessages(client);
     this.#replies = new SavedReplies(client);
@@ -159,7 +166,9 @@ export class RoomMessages implements Messages {
       const event = this.#room(from).findEventById(item);
       if (event === undefined) throw new Refusal("gone", "the message is not known");
       // Whom it named and what it answered stays behind.
-      const content = { ...event.getContent(), "m.mentions": {} };
+      const { [expiresAt]: until, ...rest } = event.getContent();
+      const ends = Math.min(number(until) ?? Infinity, expiryOf(this.#room(to), {}) ?? Infinity);
+      const content = { ...rest, "m.mentions": {}, ...expiring(ends === Infinity ? undefined : ends) };
       Reflect.deleteProperty(content, "m.relates_to");
       await this.#send(to, event.getType(), content);
     });
@@ -248,9 +257,10 @@ export class RoomMessages implements Messages {
     const room = this.#client.getRoom(id);
     if (room?.getMyMembership() !== "join") return undefined;
     const thread = root === undefined ? undefined : (room.getThread(root) ?? room.createThread(root, room.findEventById(root), [], false));
-    const feed = new TimelineFeed(this.#client, room, () => {
+    const onGap = (): void => {
       this.#hooks.onGap(id);
-    }, thread);
+    };
+    const feed = new TimelineFeed(this.#client, room, { roles: this.#roles, delivered: this.#delivered, onGap }, thread);
     this.#feeds.set(place, feed);
     return feed;
   }

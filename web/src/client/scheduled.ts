@@ -6,7 +6,7 @@ import type { TextContent } from "../store/Messages.ts";
 import { Store } from "../store/Store.ts";
 import type { Schedule, Scheduled } from "../store/conversation.ts";
 import { compose } from "./compose.ts";
-import { expiryAfter } from "./expiry.ts";
+import { expiryOf } from "./expiry.ts";
 import { number, record, string } from "./events.ts";
 
 const feature = "org.matrix.msc4140";
@@ -27,8 +27,7 @@ export class ScheduledMessages {
   async add(room: Room, content: TextContent, at: number): Promise<void> {
     const delay = at - Date.now();
     if (delay <= 0) throw new Refusal("other", "that time is over");
-    const after = expiryAfter(room);
-    const composed = compose(content, after === undefined ? undefined : at + after);
+    const composed = compose(content, expiryOf(room, content, at));
     const event = new MatrixEvent({ type: composed.type, content: composed.content, room_id: room.roomId, sender: this.#client.getSafeUserId() });
     if (room.hasEncryptionStateEvent()) {
       const crypto = this.#client.getCrypto() as CryptoBackend | undefined;

@@ -2,6 +2,7 @@ import { IDBFactory } from "fake-indexeddb";
 import type { ISyncResponse } from "matrix-js-sdk";
 import { beforeEach, expect, it } from "vitest";
 
+import { DeliveredMarks } from "./delivered.ts";
 import { SealedBackend } from "./syncstore.ts";
 import { Vault } from "./vault.ts";
 
@@ -81,6 +82,23 @@ it("gives back rooms, token and account data after a restart, and shows nothing 
   expect((await again.getSavedSync())?.accountData).toMatchObject([{ content: { a: ["s2"] } }]);
   const kept = await disk();
   for (const word of ["potassium", "sodium", "calcium", "!ward", "@ben", "m.room.message"]) expect(kept).not.toContain(word);
+});
+
+it("keeps what has reached whom, which the SDK passes over", async () => {
+  const marks = (user: string, event_id: string): object => ({ type: "org.myelin.delivered", content: { [user]: { event_id, ts: 5 } } });
+  const told = (token: string, event: object): ISyncResponse => {
+    const answer = sync(token, { "!ward": token });
+    Reflect.set(answer.rooms.join["!ward"]?.ephemeral ?? {}, "events", [event]);
+    return answer;
+  };
+  const first = await opened();
+  await first.setSyncData(told("s1", marks("@ben:demo.example", "$one")));
+  await first.setSyncData(told("s2", marks("@chiara:demo.example", "$two")));
+  await first.syncToDatabase();
+  const delivered = new DeliveredMarks();
+  await new SealedBackend(vault, delivered).connect();
+  expect(delivered.in("!ward")).toEqual(new Map([["@ben:demo.example", { event: "$one", at: 5 }], ["@chiara:demo.example", { event: "$two", at: 5 }]]));
+  expect(await disk()).not.toContain("$one");
 });
 
 it("stays with the last whole state when nothing more was written", async () => {

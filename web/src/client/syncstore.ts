@@ -4,6 +4,7 @@ import type { ISavedSync } from "matrix-js-sdk/lib/store";
 import type { IIndexedDBBackend, UserTuple } from "matrix-js-sdk/lib/store/indexeddb-backend";
 import { SyncAccumulator } from "matrix-js-sdk/lib/sync-accumulator";
 
+import { DeliveredMarks, deliveredType } from "./delivered.ts";
 import { fromJson, toJson, type Bytes, type Vault } from "./vault.ts";
 
 /** How long the SDK's news may stay unwritten while the page lives. */
@@ -14,13 +15,15 @@ const saveEvery = 3_000;
  * are written again. Rooms and the sync token are written in one transaction, never ahead of what was processed.
  */
 export class SealedStore extends IndexedDBStore {
+  /** What has reached whom: the SDK keeps nothing of it. */
+  readonly delivered = new DeliveredMarks();
   readonly #now: () => number;
   #saved = 0;
   #settled = true;
 
   constructor(vault: Vault, now: () => number = Date.now) {
     super({ indexedDB });
-    this._backend = new SealedBackend(vault);
+    this._backend = new SealedBackend(vault, this.delivered);
     this.#now = now;
     const take = this.setSyncData;
     this.setSyncData = async (data) => {
@@ -63,6 +66,7 @@ interface RoomRecord {
   readonly room: string;
   readonly group: Group;
   readonly data: unknown;
+  readonly delivered?: unknown;
 }
 
 const names = { head: "head", options: "options", toDevice: "toDevice", profiles: "profiles" } as const;
@@ -72,14 +76,16 @@ const membersName = (room: string): string => `members/${room}`;
 /** Where IndexedDBStore puts things: the vault instead of a database of its own. */
 export class SealedBackend implements IIndexedDBBackend {
   readonly #vault: Vault;
+  readonly #delivered: DeliveredMarks;
   #accumulator = new SyncAccumulator();
   /** Rooms that changed since they were last written. */
   #changed = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
   #fresh = true;
 
-  constructor(vault: Vault) {
+  constructor(vault: Vault, delivered = new DeliveredMarks()) {
     this.#vault = vault;
+    this.#delivered = delivered;
   }
 
   async connect(): Promise<void> {
@@ -88,7 +94,11 @@ export class SealedBackend implements IIndexedDBBackend {
     if (head === undefined) return;
     this.#fresh = false;
     const rooms = { join: {}, invite: {}, knock: {}, leave: {} } as Record<Group | "leave", Record<string, unknown>>;
-    for (const record of records) if (isRoom(record)) rooms[record.group][record.room] = record.data;
+    for (const record of records) {
+      if (!isRoom(record)) continue;
+      rooms[record.group][record.room] = record.data;
+      if (record.delivered !== undefined) this.#delivered.take(record.room, record.delivered);
+    }
     this.#accumulator.accumulate({ next_batch: head.nextBatch, rooms: rooms as unknown as Rooms, account_data: { events: head.accountData } }, true);
   }
 
@@ -99,6 +109,9 @@ export class SealedBackend implements IIndexedDBBackend {
   setSyncData(data: ISyncResponse): Promise<void> {
     for (const rooms of Object.values(data.rooms ?? {})) for (const room of Object.keys(rooms ?? {})) this.#changed.add(room);
     this.#accumulator.accumulate(data);
+    for (const [room, { ephemeral }] of Object.entries(data.rooms?.join ?? {})) {
+      for (const event of ephemeral?.events ?? []) if (event.type === deliveredType) this.#delivered.take(room, event.content);
+    }
     return Promise.resolve();
   }
 
@@ -128,7 +141,7 @@ export class SealedBackend implements IIndexedDBBackend {
     for (const room of changed) {
       const group = groups.find((one) => roomsData[one][room] !== undefined);
       if (group === undefined) remove.push(room);
-      else put.set(roomName(room), toJson({ room, group, data: roomsData[group][room] } satisfies RoomRecord));
+      else put.set(roomName(room), toJson({ room, group, data: roomsData[group][room], delivered: this.#delivered.content(room) } satisfies RoomRecord));
     }
     try {
       await this.#vault.change("sync", { put, remove: remove.map(roomName) });

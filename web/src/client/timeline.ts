@@ -20,15 +20,25 @@ import {
 import { Store } from "../store/Store.ts";
 import type { Powers } from "../store/conversation.ts";
 import type { MessageItem, Person, Pinned, ReadMark, Timeline, TimelineItem } from "../store/model.ts";
+import type { DeliveredMarks } from "./delivered.ts";
 import { bodyOf, expiryType, itemOf, list, personIn } from "./events.ts";
 import { expiryAfter } from "./expiry.ts";
 import { pollOf, quoteOf, reactionsOf, replyOf, threadOf } from "./relations.ts";
+import type { Roles } from "./roles.ts";
 
 const pageSize = 40;
 /** How many events the app looks at once, however long the conversation is. */
 const windowSize = 300;
 /** While much happens the timeline is drawn at most this often. */
 const drawEvery = 80;
+
+/** What a timeline is made of besides the SDK's own. */
+export interface TimelineParts {
+  readonly roles: Roles;
+  readonly delivered: DeliveredMarks;
+  /** The SDK threw the timeline away because too much had happened meanwhile. */
+  readonly onGap: () => void;
+}
 
 /**
  * The part of one room's timeline, or of one thread's, that the app shows, made anew when the SDK's changes. The SDK
@@ -41,7 +51,7 @@ export class TimelineFeed {
   readonly #thread: Thread | undefined;
   readonly #set: EventTimelineSet;
   readonly #me: string;
-  readonly #onGap: () => void;
+  readonly #parts: TimelineParts;
   readonly #items = new Map<string, { json: string; item: TimelineItem }>();
   readonly #polls = new WeakMap<Poll, readonly MatrixEvent[]>();
   /** Messages that are answered or pinned and not in any timeline yet. */
@@ -56,14 +66,13 @@ export class TimelineFeed {
   #due = false;
   #drawn = 0;
 
-  /** `onGap` is told when the SDK threw the timeline away because too much had happened meanwhile. */
-  constructor(client: MatrixClient, room: Room, onGap: () => void, thread?: Thread) {
+  constructor(client: MatrixClient, room: Room, parts: TimelineParts, thread?: Thread) {
     this.#client = client;
     this.#room = room;
     this.#thread = thread;
     this.#set = thread?.timelineSet ?? room.getUnfilteredTimelineSet();
     this.#me = client.getSafeUserId();
-    this.#onGap = onGap;
+    this.#parts = parts;
     this.#window = new TimelineWindow(client, this.#set, { windowLimit: windowSize });
     this.#reset();
     this.store = new Store(this.#compute());
@@ -162,7 +171,7 @@ export class TimelineFeed {
       this.#touch();
     });
     this.#set.on(RoomEvent.TimelineReset, () => {
-      if (this.#thread === undefined) this.#onGap();
+      if (this.#thread === undefined) this.#parts.onGap();
       if (this.#following) this.#reset();
       this.#touch();
     });
@@ -184,6 +193,10 @@ export class TimelineFeed {
     this.#client.on(RoomMemberEvent.Typing, member);
     this.#client.on(RoomMemberEvent.Membership, member);
     this.#client.on(RoomMemberEvent.Name, member);
+    this.#parts.roles.store.subscribe(this.#touch);
+    this.#parts.delivered.onChange((room) => {
+      if (room === roomId) this.#touch();
+    });
   }
 
   #arrived(event: MatrixEvent): void {
@@ -225,14 +238,16 @@ export class TimelineFeed {
       itemAt.push(items.at(-1)?.id);
     }
     if (this.#items.size > 4 * windowSize) this.#forgetItems(items);
-    const others = room.getJoinedMembers().filter((member) => member.userId !== this.#me);
+    const members = room.getJoinedMembers().filter((member) => member.userId !== this.#me);
+    const others = members.map((member) => personIn(room, member.userId)).sort((a, b) => a.name.localeCompare(b.name));
     const atStart = !this.#window.canPaginate(EventTimeline.BACKWARDS) && (this.#thread?.initialEventsFetched ?? true);
     return {
       room: room.roomId,
       items,
-      marks: this.#marks(others.map((member) => personIn(room, member.userId)), events, itemAt),
-      typing: this.#thread === undefined ? others.filter((member) => member.typing).map((member) => personIn(room, member.userId)) : [],
-      others: others.map((member) => personIn(room, member.userId)).sort((a, b) => a.name.localeCompare(b.name)),
+      marks: this.#marks(others, events, itemAt),
+      delivered: this.#delivered(others, events, itemAt),
+      typing: this.#thread === undefined ? members.filter((member) => member.typing).map((member) => personIn(room, member.userId)) : [],
+      others: others.length === 1 ? others.map((person) => this.#parts.roles.withRole(person)) : others,
       history: this.#history === "more" && atStart && events.length > 0 ? "start" : this.#history,
       newer: this.#newer === "loading" ? "loading" : this.#live() ? "live" : "more",
       behind: this.#behind,
@@ -247,7 +262,7 @@ export class TimelineFeed {
   #item(event: MatrixEvent): TimelineItem | undefined {
     const plain = itemOf(event, this.#room, this.#me);
     if (plain === undefined) return undefined;
-    const item = plain.kind === "message" ? this.#whole(plain, event) : plain;
+    const item = plain.kind === "message" ? this.#whole({ ...plain, sender: this.#parts.roles.withRole(plain.sender) }, event) : plain;
     const json = JSON.stringify(item);
     const known = this.#items.get(item.id);
     if (known?.json === json) return known.item;
@@ -361,5 +376,16 @@ export class TimelineFeed {
       marks.push({ person, item, at: reader.getReadReceiptForUserId(person.id)?.data.ts ?? 0 });
     }
     return marks;
+  }
+
+  #delivered(people: readonly Person[], events: readonly MatrixEvent[], itemAt: readonly (string | undefined)[]): ReadMark[] {
+    const marks = this.#parts.delivered.in(this.#room.roomId);
+    return people.flatMap((person): ReadMark[] => {
+      const mark = marks.get(person.id);
+      if (mark === undefined) return [];
+      const until = this.#room.findEventById(mark.event)?.getTs() ?? mark.at; // it may be in a thread, or below
+      const item = itemAt[events.findLastIndex((event) => event.getId() === mark.event || event.getTs() <= until)];
+      return item === undefined ? [] : [{ person, item, at: mark.at }];
+    });
   }
 }

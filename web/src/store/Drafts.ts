@@ -10,6 +10,8 @@ export interface Draft {
   /** Who has been chosen by name. */
   readonly people?: readonly Person[];
   readonly priority?: Priority | undefined;
+  /** After how many milliseconds the message is to vanish. */
+  readonly stays?: number;
 }
 
 export const noDraft: Draft = { text: "" };
@@ -36,7 +38,7 @@ export class Drafts implements Readable<ReadonlyMap<DraftKey, Draft>> {
 
   keep(key: DraftKey, draft: Draft): void {
     const drafts = new Map(this.snapshot);
-    if (draft.text === "" && draft.reply === undefined && draft.edit === undefined && draft.priority === undefined) drafts.delete(key);
+    if (draft.text === "" && draft.reply === undefined && draft.edit === undefined && draft.priority === undefined && draft.stays === undefined) drafts.delete(key);
     else drafts.set(key, draft);
     this.#drafts.set(drafts);
   }

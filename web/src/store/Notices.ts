@@ -1,7 +1,7 @@
 import { Store, type Readable } from "./Store.ts";
 
 /** What the app tells in passing; the view has the words. */
-export type NoticeKind = "failed" | "copied" | "saved" | "sent";
+export type NoticeKind = "failed" | "copied" | "saved" | "sent" | "reported";
 
 export interface Notice {
   readonly kind: NoticeKind;

@@ -17,6 +17,8 @@ export type Language = "en" | "de" | "ar" | "pseudo";
 export interface Person {
   readonly id: UserId;
   readonly name: string;
+  /** What they are in the hospital, where that is known and shown. */
+  readonly role?: string;
 }
 
 /** Is somebody there? */
@@ -117,10 +119,10 @@ export interface NoteItem {
 
 export type TimelineItem = MessageItem | NoteItem;
 
-/** Who has read up to which item. */
+/** Who has read, or been reached, up to which item. */
 export interface ReadMark {
   readonly person: Person;
-  /** The item the mark stands at: that and everything before it has been read. */
+  /** The item the mark stands at: it holds for that and everything before it. */
   readonly item: string;
   readonly at: number;
 }
@@ -129,6 +131,8 @@ export interface Timeline {
   readonly room: RoomId;
   readonly items: readonly TimelineItem[];
   readonly marks: readonly ReadMark[];
+  /** What has reached a device of whom. */
+  readonly delivered: readonly ReadMark[];
   readonly typing: readonly Person[];
   /** Joined members other than oneself. */
   readonly others: readonly Person[];
@@ -169,11 +173,13 @@ export interface OutboxEntry {
   readonly critical?: boolean | undefined;
 }
 
-/** Where a message goes besides the room. */
+/** Where a message goes besides the room, and how long it stays. */
 export interface Address {
   readonly thread?: string;
   /** The message that it answers. */
   readonly reply?: string;
+  /** After how many milliseconds it vanishes, if not before with all of the room. */
+  readonly stays?: number;
 }
 
 export type OutboxContent =
@@ -186,6 +192,8 @@ export type OutboxContent =
       readonly priority?: Priority;
       /** The message that this is the new text of. */
       readonly edits?: string;
+      /** When the message that it changes vanishes, in milliseconds since 1970. */
+      readonly until?: number;
     } & Address)
   | ({ readonly kind: "poll"; readonly question: string; readonly answers: readonly string[]; readonly open: boolean; readonly most: number } & Address)
   | ({ readonly kind: "place"; readonly place: Place } & Address)

@@ -110,7 +110,7 @@ export function detailsOf(room: string, change: Partial<RoomDetails> = {}): Room
 }
 
 export function timelineOf(room: string, change: Partial<Timeline> = {}): Timeline {
-  return { room, items: [], marks: [], typing: [], others: [], history: "start", newer: "live", behind: 0, unread: undefined, pinned: [], powers: { pin: true, remove: false, expiry: true, mentionRoom: true }, expiry: undefined, ...change };
+  return { room, items: [], marks: [], delivered: [], typing: [], others: [], history: "start", newer: "live", behind: 0, unread: undefined, pinned: [], powers: { pin: true, remove: false, expiry: true, mentionRoom: true }, expiry: undefined, ...change };
 }
 
 export function mediaOf(file: File, change: Partial<OutgoingMedia> = {}): OutgoingMedia {

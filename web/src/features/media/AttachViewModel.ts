@@ -1,4 +1,5 @@
 import type { App } from "../../store/App.ts";
+import { draftKey } from "../../store/Drafts.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import { Unfit, type OutgoingMedia, type PictureSize, type UnfitReason } from "../../store/media.ts";
 import type { RoomId } from "../../store/model.ts";
@@ -140,17 +141,28 @@ export class AttachViewModel implements Readable<AttachSnapshot> {
       this.remove(id);
     }
     this.discard();
+    this.#sent();
   };
 
   readonly sendVoice = async (recording: File, duration: number, waveform: readonly number[]): Promise<void> => {
     this.#change({ busy: true, full: false });
     const voice = await this.#app.homeserver.prepare(recording, { as: "voice", size: "full", caption: "", duration, waveform });
-    if (await this.#enqueue(voice)) this.#change({ busy: false, open: this.#own.snapshot.pieces.length > 0 ? "pieces" : "no" });
+    if (!(await this.#enqueue(voice))) return;
+    this.#sent();
+    this.#change({ busy: false, open: this.#own.snapshot.pieces.length > 0 ? "pieces" : "no" });
   };
+
+  /** What comes next stays as long as all in the room. */
+  #sent(): void {
+    const { drafts } = this.#app;
+    const key = draftKey(this.#room, this.#thread);
+    drafts.keep(key, { ...drafts.get(key), stays: undefined });
+  }
 
   async #enqueue(media: OutgoingMedia): Promise<boolean> {
     try {
-      await this.#app.outbox.enqueue(this.#room, this.#thread === undefined ? media : { ...media, thread: this.#thread });
+      const { stays } = this.#app.drafts.get(draftKey(this.#room, this.#thread));
+      await this.#app.outbox.enqueue(this.#room, { ...media, ...(this.#thread === undefined ? {} : { thread: this.#thread }), ...(stays === undefined ? {} : { stays }) });
       return true;
     } catch {
       this.#change({ busy: false, full: true }); // only the device's own store can refuse

@@ -6,7 +6,7 @@ import { useWords } from "../../i18n/words.tsx";
 import { IconButton } from "../../ui/Button.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { Attach } from "../media/Attach.tsx";
-import { About } from "./About.tsx";
+import { About, Staying } from "./About.tsx";
 import styles from "./Composer.module.css";
 import type { ComposerViewModel } from "./ComposerViewModel.ts";
 import type { Desk } from "./Desk.ts";
@@ -87,6 +87,14 @@ export const Composer = memo(function Composer({ desk, focus }: { readonly desk:
           priority={draft.priority}
           onClose={() => {
             model.prioritize(undefined);
+          }}
+        />
+      )}
+      {draft.stays !== undefined && draft.edit === undefined && (
+        <Staying
+          after={draft.stays}
+          onClose={() => {
+            model.stay(undefined);
           }}
         />
       )}

@@ -170,6 +170,11 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
     this.#toEnd();
   };
 
+  /** After how many milliseconds the message is to vanish; undefined as the room says. */
+  readonly stay = (after: number | undefined): void => {
+    this.#keep({ ...this.#draft, stays: after });
+  };
+
   /** Hands what was written to the outbox. */
   readonly send = async (): Promise<void> => {
     const content = this.snapshot.canSend ? this.content() : undefined;
@@ -186,12 +191,17 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
     this.#clear();
   };
 
-  readonly sendPoll = (question: string, answers: readonly string[], open: boolean, most: number): Promise<void> => this.#enqueue({ kind: "poll", question, answers, open, most, ...this.#address() });
+  readonly sendPoll = async (question: string, answers: readonly string[], open: boolean, most: number): Promise<void> => {
+    await this.#enqueue({ kind: "poll", question, answers, open, most, ...this.#address(), ...this.#stays() });
+    this.stay(undefined);
+  };
 
   readonly sendPlace = async (): Promise<boolean> => {
     const place = await this.#app.homeserver.messages.here();
-    if (place !== undefined) await this.#enqueue({ kind: "place", place, ...this.#address() });
-    return place !== undefined;
+    if (place === undefined) return false;
+    await this.#enqueue({ kind: "place", place, ...this.#address(), ...this.#stays() });
+    this.stay(undefined);
+    return true;
   };
 
   /** The text as it would be sent now; undefined when there is none. */
@@ -212,12 +222,19 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
       ...(mentions.length > 0 ? { mentions } : {}),
       ...(named.length > people.length ? { mentionsRoom: true } : {}),
       ...(draft.priority === undefined || draft.edit !== undefined ? {} : { priority: draft.priority }),
-      ...(draft.edit === undefined ? this.#address(draft.reply) : { edits: draft.edit.item, ...this.#address() }),
+      ...(draft.edit === undefined
+        ? { ...this.#address(draft.reply), ...this.#stays() }
+        : { edits: draft.edit.item, ...this.#address(), ...(about?.expires === undefined ? {} : { until: about.expires }) }),
     };
   }
 
   #address(reply?: string): { readonly thread?: string; readonly reply?: string } {
     return { ...(this.thread === undefined ? {} : { thread: this.thread }), ...(reply === undefined ? {} : { reply }) };
+  }
+
+  #stays(): { readonly stays?: number } {
+    const { stays } = this.#draft;
+    return stays === undefined ? {} : { stays };
   }
 
   async #enqueue(content: OutboxContent): Promise<void> {

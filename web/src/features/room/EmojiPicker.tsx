@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useState } from "react";
 import { useIntl } from "react-intl";
 
 import { useWords, type Word } from "../../i18n/words.tsx";
@@ -40,7 +40,7 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps): ReactNode {
   const shown = all === undefined || all === "failed" ? [] : term === "" ? all.filter((emoji) => emoji.group === group) : findEmoji(all, term, 80);
   return (
     <Dialog title={t("emoji.title")} onClose={onClose}>
-      <div className={styles["picker"]}>
+      <div className={styles["picker"]} onKeyDown={press}>
         <SearchField label={t("emoji.search")} clearLabel={t("inbox.clear")} value={term} onChange={setTerm} autoFocus />
         <div className={styles["groups"]} role="group" aria-label={t("emoji.groups")}>
           {groups.map(([number, word]) => (
@@ -60,10 +60,12 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps): ReactNode {
         {all === "failed" && <p role="alert">{t("emoji.failed")}</p>}
         {term !== "" && shown.length === 0 && all !== undefined && <p role="status">{t("emoji.none", { term })}</p>}
         <ul className={styles["signs"]} tabIndex={-1}>
-          {shown.map((emoji) => (
+          {shown.map((emoji, i) => (
             <li key={emoji.sign}>
               <button
                 type="button"
+                data-sign=""
+                tabIndex={i === 0 ? 0 : -1}
                 aria-label={emoji.name}
                 title={emoji.name}
                 onClick={() => {
@@ -78,4 +80,43 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps): ReactNode {
       </div>
     </Dialog>
   );
+}
+
+/** The arrows go from the search to the signs and about among them; Enter in the search takes the first. */
+function press(event: KeyboardEvent<HTMLElement>): void {
+  const signs = [...event.currentTarget.querySelectorAll<HTMLElement>("[data-sign]")];
+  const at = signs.indexOf(event.target as HTMLElement);
+  const search = event.currentTarget.querySelector("input");
+  if (at === -1) {
+    if (event.target !== search || signs.length === 0 || (event.key !== "ArrowDown" && event.key !== "Enter")) return;
+    event.preventDefault();
+    if (event.key === "Enter") signs[0]?.click();
+    else signs[0]?.focus();
+    return;
+  }
+  const step = stepOf(event.key, signs);
+  if (step === 0) return;
+  event.preventDefault();
+  if (at + step < 0) search?.focus();
+  else signs[Math.min(at + step, signs.length - 1)]?.focus();
+}
+
+/** How many signs further a key goes: sideways as the language runs, up and down by rows. */
+function stepOf(key: string, signs: readonly HTMLElement[]): number {
+  const [first] = signs;
+  if (first === undefined) return 0;
+  const forward = getComputedStyle(first).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
+  const row = signs.findIndex((sign) => sign.offsetTop > first.offsetTop);
+  const columns = row === -1 ? signs.length : row;
+  switch (key) {
+    case "ArrowDown":
+      return columns;
+    case "ArrowUp":
+      return -columns;
+    case "ArrowLeft":
+    case "ArrowRight":
+      return key === forward ? 1 : -1;
+    default:
+      return 0;
+  }
 }

@@ -50,3 +50,28 @@ export function ExpiryDialog({ desk }: { readonly desk: Desk }): ReactNode {
     </Dialog>
   );
 }
+
+/** How long the message stays that is being written. */
+export function StayDialog({ desk }: { readonly desk: Desk }): ReactNode {
+  const { t } = useWords();
+  const { draft } = useSnapshot(desk.composer);
+  return (
+    <Dialog title={t("stay.title")} onClose={desk.close}>
+      <div className={styles["form"]}>
+        <h2>{t("stay.title")}</h2>
+        <p>{t("stay.text")}</p>
+        <Select
+          label={t("stay.after")}
+          value={String(draft.stays ?? 0)}
+          options={[{ value: "0", label: t("stay.room") }, ...durations.map((ms) => ({ value: String(ms), label: durationText(ms, t) }))]}
+          onChange={(value) => {
+            desk.composer.stay(value === "0" ? undefined : Number(value));
+          }}
+        />
+        <Button look="main" wide onClick={desk.close}>
+          {t("stay.done")}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}

@@ -18,8 +18,9 @@ export function MessageDetails({ item, desk }: MessageDialogProps): ReactNode {
   const readers = desk.timeline.readersOf(item.id).filter((mark) => mark.person.id !== item.sender.id);
   const read = new Set(readers.map((mark) => mark.person.id));
   const unread = others.filter((person) => !read.has(person.id) && person.id !== item.sender.id);
+  const reached = new Map(desk.timeline.reachedBy(item.id).map((mark) => [mark.person.id, mark.at]));
   const lines: readonly (readonly [string, string])[] = [
-    [t("details.from"), item.sender.name],
+    [t("details.from"), item.sender.role === undefined ? item.sender.name : `${item.sender.name} · ${item.sender.role}`],
     [t("details.sent"), `${words.day(item.at, now())} ${words.time(item.at)}`],
     ...(item.edited ? [[t("details.edited"), t("details.editedYes")] as const] : []),
     ...(item.expires === undefined ? [] : [[t("details.expires"), `${words.day(item.expires, now())} ${words.time(item.expires)}`] as const]),
@@ -38,7 +39,7 @@ export function MessageDetails({ item, desk }: MessageDialogProps): ReactNode {
             </div>
           ))}
         </dl>
-        <h3>{t("status.readBy", { count: readers.length, total: readers.length + unread.length })}</h3>
+        {readers.length + unread.length > 0 && <h3>{t("status.readBy", { count: readers.length, total: readers.length + unread.length })}</h3>}
         <ul>
           {readers.map(({ person, at }) => (
             <li key={person.id}>
@@ -51,7 +52,7 @@ export function MessageDetails({ item, desk }: MessageDialogProps): ReactNode {
             <li key={person.id} className={styles["unread"]}>
               <Avatar id={person.id} name={person.name} size="small" />
               <bdi>{person.name}</bdi>
-              <span>{t("readers.notYet")}</span>
+              <Reached at={reached.get(person.id)} />
             </li>
           ))}
         </ul>
@@ -61,4 +62,11 @@ export function MessageDetails({ item, desk }: MessageDialogProps): ReactNode {
       </div>
     </Dialog>
   );
+}
+
+/** How far a message got with somebody who has not read it. */
+function Reached({ at }: { readonly at: number | undefined }): ReactNode {
+  const words = useWords();
+  const { now } = useApp();
+  return <span>{at === undefined ? words.t("readers.notYet") : words.t("readers.delivered", { time: words.moment(at, now()) })}</span>;
 }

@@ -55,7 +55,7 @@ export function ReportDialog({ item, desk }: MessageDialogProps): ReactNode {
   const [reason, setReason] = useState("");
   const { state, ask } = useAsking(() => {
     desk.close();
-    app.notices.tell("saved");
+    app.notices.tell("reported");
   });
   return (
     <Dialog title={t("report.title")} onClose={desk.close}>

@@ -1,4 +1,4 @@
-import { type MouseEvent, type PointerEvent, type ReactNode, useRef, useState } from "react";
+import { type MouseEvent, type PointerEvent, type ReactNode, type TouchEvent, useRef, useState } from "react";
 
 import { can, perform } from "../../actions/Action.ts";
 import { messageActions, reply } from "../../actions/message.ts";
@@ -90,6 +90,7 @@ interface PressHandlers {
   readonly onPointerMove: (event: PointerEvent<HTMLElement>) => void;
   readonly onPointerUp: () => void;
   readonly onPointerCancel: () => void;
+  readonly onTouchEnd: (event: TouchEvent<HTMLElement>) => void;
   readonly onContextMenu: (event: MouseEvent<HTMLElement>) => void;
 }
 
@@ -97,6 +98,7 @@ interface PressHandlers {
 export function useLongPress(): PressHandlers {
   const held = useRef<{ readonly timer: ReturnType<typeof setTimeout>; readonly x: number; readonly y: number }>(undefined);
   const touched = useRef(false);
+  const opened = useRef(false);
   const end = (): void => {
     clearTimeout(held.current?.timer);
     held.current = undefined;
@@ -106,7 +108,9 @@ export function useLongPress(): PressHandlers {
       touched.current = event.pointerType === "touch";
       if (!touched.current) return;
       const element = event.currentTarget;
+      opened.current = false;
       const timer = setTimeout(() => {
+        opened.current = true;
         element.querySelector<HTMLElement>("[data-menu]")?.click();
       }, longPress);
       held.current = { timer, x: event.clientX, y: event.clientY };
@@ -117,6 +121,10 @@ export function useLongPress(): PressHandlers {
     },
     onPointerUp: end,
     onPointerCancel: end,
+    onTouchEnd: (event) => {
+      if (opened.current) event.preventDefault(); // or the finger would press what has come under it
+      opened.current = false;
+    },
     onContextMenu: (event) => {
       if (touched.current) event.preventDefault(); // the browser's own would lie over ours
     },

@@ -42,6 +42,7 @@ export const MessageView = memo(function MessageView({ row, direct, desk, me, on
         {named && row.first && (
           <p className={styles["sender"]}>
             <bdi>{row.sender.name}</bdi>
+            {row.sender.role !== undefined && <bdi className={styles["role"]}>{row.sender.role}</bdi>}
           </p>
         )}
         <div className={styles["line"]} data-line="">

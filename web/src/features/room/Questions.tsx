@@ -4,7 +4,7 @@ import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
 import type { Desk } from "./Desk.ts";
 import { EmojiPicker } from "./EmojiPicker.tsx";
-import { ExpiryDialog } from "./ExpiryDialog.tsx";
+import { ExpiryDialog, StayDialog } from "./ExpiryDialog.tsx";
 import { ForwardDialog } from "./ForwardDialog.tsx";
 import { MessageDetails } from "./MessageDetails.tsx";
 import { PlaceDialog } from "./PlaceDialog.tsx";
@@ -47,6 +47,8 @@ export function Questions({ desk }: { readonly desk: Desk }): ReactNode {
       return <PlaceDialog desk={desk} />;
     case "expiry":
       return <ExpiryDialog desk={desk} />;
+    case "stay":
+      return <StayDialog desk={desk} />;
     case "schedule":
       return <ScheduleDialog desk={desk} />;
     case "scheduled":

@@ -60,6 +60,7 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
   const { route } = useApp();
   const { room } = now;
   const presence = usePresence(room?.direct?.id);
+  const role = room?.direct === undefined ? undefined : now.others.find((person) => person.id === room.direct?.id)?.role;
   const name = room === undefined || room.name === "" ? t("room.unnamed") : room.name;
   return (
     <header className={styles["head"]}>
@@ -82,8 +83,9 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
         {room !== undefined && (
           <p className={room.encrypted ? styles["sealed"] : styles["open"]}>
             <Icon name={room.encrypted ? "lock" : "unlock"} size={14} />
-            <span>{t(room.encrypted ? "room.encrypted" : "room.open")}</span>
+            <span className={styles["word"]}>{t(room.encrypted ? "room.encrypted" : "room.open")}</span>
             {room.direct === undefined && <span className={styles["members"]}>{t("room.people", { count: room.members })}</span>}
+            {role !== undefined && <bdi className={styles["role"]}>{role}</bdi>}
             {presence !== undefined && <span className={styles["members"]}>{t(presenceWords[presence])}</span>}
           </p>
         )}

@@ -51,6 +51,14 @@ export function StatusView({ status, direct, model, onReaders }: StatusProps): R
       </button>
     );
   }
+  if (status.kind === "delivered") {
+    return (
+      <span className={styles["status"]}>
+        <Icon name="ticks" size={16} />
+        {direct || status.total === 1 ? t("status.delivered") : t("status.deliveredTo", { count: status.count, total: status.total })}
+      </span>
+    );
+  }
   const [icon, word] = marks[status.kind];
   return (
     <span className={styles["status"]}>

@@ -2,7 +2,7 @@ import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { Person, ReadMark, RoomId, Timeline } from "../../store/model.ts";
 import { RoomStoreOf } from "./RoomStoreOf.ts";
-import { keepSame, readersOf, rowsOf, type Row } from "./rows.ts";
+import { keepSame, reachedBy, readersOf, rowsOf, type Row } from "./rows.ts";
 
 /** A row to be brought onto the screen. Each wish is a new object. */
 export interface Target {
@@ -11,7 +11,7 @@ export interface Target {
   readonly mark: boolean;
 }
 
-export interface TimelineSnapshot extends Omit<Timeline, "room" | "items" | "marks"> {
+export interface TimelineSnapshot extends Omit<Timeline, "room" | "items" | "marks" | "delivered"> {
   readonly me: Person | undefined;
   readonly rows: readonly Row[];
   readonly target: Target | undefined;
@@ -22,6 +22,7 @@ export interface TimelineSnapshot extends Omit<Timeline, "room" | "items" | "mar
 const nothing: Omit<Timeline, "room"> = {
   items: [],
   marks: [],
+  delivered: [],
   typing: [],
   others: [],
   history: "loading",
@@ -55,10 +56,10 @@ export class TimelineViewModel implements Readable<TimelineSnapshot> {
     this.#derived = new Derived(
       [app.session, app.outbox, this.#timeline, this.#target, this.#jump, this.#clock],
       (session, outbox, timeline, target, jump, now) => {
-        const { items, marks, ...shown } = timeline ?? { ...nothing, room };
+        const { items, marks, delivered, ...shown } = timeline ?? { ...nothing, room };
         const me = session.phase === "open" ? session.me : undefined;
         const pending = outbox.filter((entry) => entry.room === room && entry.content.thread === thread);
-        const there = { ...shown, marks, items: items.filter((item) => item.kind === "note" || item.expires === undefined || item.expires > now) };
+        const there = { ...shown, marks, delivered, items: items.filter((item) => item.kind === "note" || item.expires === undefined || item.expires > now) };
         return { ...shown, me, rows: (this.#rows = keepSame(this.#rows, me === undefined ? [] : rowsOf(there, pending, me, dayOf))), target, jump };
       },
     );
@@ -140,6 +141,12 @@ export class TimelineViewModel implements Readable<TimelineSnapshot> {
   readersOf(item: string): readonly ReadMark[] {
     const timeline = this.#timeline.snapshot;
     return timeline === undefined ? [] : readersOf(timeline, item);
+  }
+
+  /** Everybody whom a message has reached, earliest first. */
+  reachedBy(item: string): readonly ReadMark[] {
+    const timeline = this.#timeline.snapshot;
+    return timeline === undefined ? [] : reachedBy(timeline, item);
   }
 
   async #go<T>(way: () => Promise<T>): Promise<T | undefined> {

@@ -5,7 +5,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 /** How long messages may be made to stay. */
-export const durations: readonly number[] = [hour, 8 * hour, day, 7 * day, 30 * day, 90 * day];
+export const durations: readonly number[] = [5 * minute, hour, 8 * hour, day, 7 * day, 30 * day, 90 * day];
 
 /** "8 hours", "7 days". */
 export function durationText(ms: number, t: (key: Word, values?: Readonly<Record<string, string | number>>) => string): string {

@@ -72,6 +72,21 @@ describe("rowsOf", () => {
     ]);
   });
 
+  it("says whom an own message has reached, as long as nobody has read it", () => {
+    const items = [message("a", 0, anna), message("b", 10 * minute, anna), message("c", 20 * minute, anna), message("d", 30 * minute, anna)];
+    const delivered = [
+      { person: ben, item: "c", at: 50 },
+      { person: chiara, item: "b", at: 40 },
+    ];
+    const rows = messageRows(rowsOf(timelineOf("!r", { items, delivered, marks: [{ person: ben, item: "a", at: 60 }], others: [ben, chiara] }), [], anna, dayOf));
+    expect(rows.map((row) => row.status)).toEqual([
+      { kind: "read", readers: [{ person: ben, item: "a", at: 60 }], unread: [chiara] },
+      { kind: "delivered", count: 2, total: 2 },
+      { kind: "delivered", count: 1, total: 2 },
+      { kind: "sent" },
+    ]);
+  });
+
   it("gives other people's messages no status", () => {
     const marks = [{ person: chiara, item: "a", at: 1 }];
     const [row] = messageRows(rowsOf(timelineOf("!r", { items: [message("a", 0)], marks, others: [ben, chiara] }), [], anna, dayOf));

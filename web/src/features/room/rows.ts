@@ -41,6 +41,8 @@ export type Status =
   | { readonly kind: "waiting" | "sending" | "sent" }
   /** `critical`: somebody was to know at once, and does not. */
   | { readonly kind: "failed"; readonly txn: string; readonly critical: boolean }
+  /** It has reached a device of so many of `total`; nobody has read it. */
+  | { readonly kind: "delivered"; readonly count: number; readonly total: number }
   | { readonly kind: "read"; readonly readers: readonly ReadMark[]; readonly unread: readonly Person[] };
 
 /** Messages of one person closer than this belong together. */
@@ -51,13 +53,14 @@ export function rowsOf(timeline: Timeline, pending: readonly OutboxEntry[], me: 
   const there = new Set(timeline.items.flatMap((item) => (item.kind === "message" ? [item.id, item.txn] : [])));
   const edits = new Map(pending.map((entry) => [editedBy(entry), entry]));
   const waiting = pending.filter((entry) => editedBy(entry) === undefined && !there.has(entry.txn) && (entry.event === undefined || !there.has(entry.event)));
-  const readers = readersByItem(timeline);
+  const readers = marksByItem(timeline, timeline.marks);
+  const reached = marksByItem(timeline, timeline.delivered);
   const made = new Maker(dayOf);
   for (const item of timeline.items) {
     made.dayBreak(item.at);
     if (item.id === timeline.unread?.from) made.add({ kind: "unread", key: "unread", count: timeline.unread.count });
     if (item.kind === "note") made.note(item);
-    else made.add(messageRow(item, readers.get(item.id) ?? [], timeline.others, edits.get(item.id)));
+    else made.add(messageRow(item, sentStatus(readers.get(item.id) ?? [], reached.get(item.id) ?? [], timeline.others), edits.get(item.id)));
   }
   for (const entry of timeline.newer === "live" ? waiting : []) {
     made.dayBreak(entry.at);
@@ -103,15 +106,15 @@ function editedBy({ content }: OutboxEntry): string | undefined {
   return content.kind === "text" ? content.edits : undefined;
 }
 
-function messageRow(item: MessageItem, readers: readonly ReadMark[], others: readonly Person[], edit: OutboxEntry | undefined): MessageRow {
+function messageRow(item: MessageItem, sent: Status, edit: OutboxEntry | undefined): MessageRow {
   const { id, at, own, sender } = item;
   const plain = { kind: "message", key: id, at, own, sender, priority: item.priority, first: true, last: true, item, answers: undefined } as const;
   if (edit !== undefined) return { ...plain, body: bodyOfEntry(edit), edited: true, status: entryStatus(edit) };
-  return { ...plain, body: item.body, edited: item.edited, status: own ? sentStatus(readers, others) : undefined };
+  return { ...plain, body: item.body, edited: item.edited, status: own ? sent : undefined };
 }
 
-function sentStatus(readers: readonly ReadMark[], others: readonly Person[]): Status {
-  if (readers.length === 0) return { kind: "sent" };
+function sentStatus(readers: readonly ReadMark[], reached: readonly ReadMark[], others: readonly Person[]): Status {
+  if (readers.length === 0) return reached.length === 0 ? { kind: "sent" } : { kind: "delivered", count: reached.length, total: others.length };
   const read = new Set(readers.map((mark) => mark.person.id));
   return { kind: "read", readers, unread: others.filter((person) => !read.has(person.id)) };
 }
@@ -149,18 +152,24 @@ function follows(before: MessageRow, row: MessageRow): boolean {
 /** Inside a group a status is said once, at the last message that has got as far. */
 function sameStage(a: Status | undefined, b: Status | undefined): boolean {
   if (a?.kind === "read" && b?.kind === "read") return a.readers.length === b.readers.length;
+  if (a?.kind === "delivered" && b?.kind === "delivered") return a.count === b.count;
   return a?.kind === b?.kind;
 }
 
 /** Everybody who has read one item, earliest first. */
 export function readersOf(timeline: Timeline, item: string): readonly ReadMark[] {
-  return readersByItem(timeline).get(item) ?? [];
+  return marksByItem(timeline, timeline.marks).get(item) ?? [];
 }
 
-/** For each item everybody who has read it: a mark covers its item and all before. Earliest reader first. */
-function readersByItem(timeline: Timeline): Map<string, readonly ReadMark[]> {
+/** Everybody whom one item has reached, earliest first. */
+export function reachedBy(timeline: Timeline, item: string): readonly ReadMark[] {
+  return marksByItem(timeline, timeline.delivered).get(item) ?? [];
+}
+
+/** For each item everybody whose mark covers it: that is its own item and all before. Earliest first. */
+function marksByItem(timeline: Timeline, all: readonly ReadMark[]): Map<string, readonly ReadMark[]> {
   const at = new Map(timeline.items.map((item, i) => [item.id, i]));
-  const marks = timeline.marks.toSorted((a, b) => (at.get(b.item) ?? -1) - (at.get(a.item) ?? -1));
+  const marks = all.toSorted((a, b) => (at.get(b.item) ?? -1) - (at.get(a.item) ?? -1));
   const result = new Map<string, readonly ReadMark[]>();
   let readers: readonly ReadMark[] = [];
   let next = 0;
@@ -187,7 +196,7 @@ export function keepSame(before: readonly Row[], rows: readonly Row[]): readonly
 
 function sameRow(a: Row, b: Row): boolean {
   if (a.kind === "message" && b.kind === "message") {
-    const plain = a.at === b.at && a.edited === b.edited && a.first === b.first && a.last === b.last && a.sender.name === b.sender.name;
+    const plain = a.at === b.at && a.edited === b.edited && a.first === b.first && a.last === b.last && a.sender.name === b.sender.name && a.sender.role === b.sender.role;
     return plain && a.item === b.item && sameBody(a.body, b.body) && sameStatus(a.status, b.status);
   }
   if (a.kind === "notes" && b.kind === "notes") return a.notes.length === b.notes.length && a.notes.every((one, i) => one.note === b.notes[i]?.note);
@@ -201,6 +210,7 @@ function sameBody(a: RowBody, b: RowBody): boolean {
 }
 
 function sameStatus(a: Status | undefined, b: Status | undefined): boolean {
+  if (a?.kind === "delivered" && b?.kind === "delivered") return a.count === b.count && a.total === b.total;
   if (a?.kind !== "read" || b?.kind !== "read") return a?.kind === b?.kind;
   const same = (x: ReadMark, y: ReadMark | undefined): boolean => x.person.id === y?.person.id && x.at === y.at;
   return a.readers.length === b.readers.length && a.unread.length === b.unread.length && a.readers.every((mark, i) => same(mark, b.readers[i]));

@@ -9,6 +9,7 @@ export function safeHtml(html: string): DocumentFragment {
   return DOMPurify.sanitize(html, {
     ALLOWED_TAGS: tags,
     ALLOWED_ATTR: attributes,
+    ADD_URI_SAFE_ATTR: ["start"], // every other value must be an address that may be gone to
     ALLOWED_URI_REGEXP: /^(?:https?|mailto|tel|matrix):/i,
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,

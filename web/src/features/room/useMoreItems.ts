@@ -19,7 +19,7 @@ export function useMoreItems(desk: Desk, formatting: boolean, onFormatting: (sho
     });
   }, [messages]);
   const waiting = scheduled.messages.filter((one) => one.room === desk.room).length;
-  const asking = (kind: "replies" | "poll" | "place" | "schedule" | "scheduled" | "expiry", label: string, icon: MenuItem["icon"], shown = true): readonly MenuItem[] => {
+  const asking = (kind: "replies" | "poll" | "place" | "schedule" | "scheduled" | "expiry" | "stay", label: string, icon: MenuItem["icon"], shown = true): readonly MenuItem[] => {
     const onSelect = (): void => {
       desk.ask({ kind });
     };
@@ -39,6 +39,7 @@ export function useMoreItems(desk: Desk, formatting: boolean, onFormatting: (sho
     ...asking("place", t("place.send"), "place"),
     ...asking("schedule", t("schedule.title"), "clock", scheduled.able && canSend),
     ...asking("scheduled", t("schedule.list", { count: waiting }), "clock", waiting > 0),
+    ...asking("stay", t("stay.title"), "timer"),
     ...asking("expiry", t("expiry.title"), "timer", powers.expiry && desk.thread === undefined),
   ];
 }

@@ -50,8 +50,7 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
     const { end } = place.current;
     setAway(!end);
     model.follow(end);
-    const mark = rowOf(box, "unread");
-    if (mark !== undefined && mark.getBoundingClientRect().top >= box.getBoundingClientRect().top - 4) setUnreadSeen(true);
+    if (showsUnread(box)) setUnreadSeen(true);
   }, [model]);
 
   // Before anything is painted. Scrolling is told later than it happens, and on a busy device rows come in between.
@@ -67,6 +66,10 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
     place.current = placeIn(box);
   }, []);
   useLayoutEffect(hold, [hold, rows]);
+  // Where everything has room nobody needs to scroll.
+  useLayoutEffect(() => {
+    if (scroller.current !== null && showsUnread(scroller.current)) setUnreadSeen(true);
+  }, [rows]);
   useEffect(() => {
     const box = scroller.current;
     const column = box?.firstElementChild;
@@ -123,6 +126,11 @@ function useReach(end: RefObject<HTMLDivElement | null>, scroller: RefObject<HTM
       watch.disconnect();
     };
   }, [end, scroller, more, now, load]);
+}
+
+function showsUnread(box: HTMLElement): boolean {
+  const mark = rowOf(box, "unread");
+  return mark !== undefined && mark.getBoundingClientRect().top >= box.getBoundingClientRect().top - 4;
 }
 
 function rowOf(box: HTMLElement, key: string): HTMLElement | undefined {

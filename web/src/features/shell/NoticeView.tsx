@@ -6,7 +6,7 @@ import { Toast } from "../../ui/Toast.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
 
-const words: Record<NoticeKind, Word> = { failed: "notice.failed", copied: "notice.copied", saved: "notice.saved", sent: "notice.sent" };
+const words: Record<NoticeKind, Word> = { failed: "notice.failed", copied: "notice.copied", saved: "notice.saved", sent: "notice.sent", reported: "report.done" };
 const shownFor = 6_000;
 
 /** What the app tells in passing, for as long as it takes to read it. */
