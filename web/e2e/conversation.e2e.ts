@@ -166,13 +166,13 @@ it("loses nothing that was shown as sent when the server is killed in the middle
   await page.getByText("Server not reachable").waitFor();
   for (const text of await physician.texts("Dose ")) {
     const status = await physician.message(text).textContent();
-    if (/Sent|Read/.test(status ?? "")) sent.push(text);
+    if (/Sent|Delivered|Read/.test(status ?? "")) sent.push(text);
   }
   expect(sent).not.toContain("Dose 12");
   await physician.look("unreachable-desktop");
   await nurse.look("unreachable-phone");
   await server.run();
-  await physician.message("Dose 12").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
+  await physician.message("Dose 12").getByText(/Sent|Delivered|Read/).waitFor({ timeout: 60_000 });
   await nurse.message("Dose 12").waitFor({ timeout: 60_000 });
   const all = Array.from({ length: 12 }, (_, i) => `Dose ${String(i + 1)}`);
   await expect.poll(() => nurse.texts("Dose "), { timeout: 20_000 }).toEqual(all);
@@ -187,7 +187,7 @@ it("sends after a reload what was waiting before it", async () => {
   await physician.message("Kept over a reload").getByText(/Waiting|Sending/).waitFor();
   await server.run();
   await page.reload();
-  await physician.message("Kept over a reload").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
+  await physician.message("Kept over a reload").getByText(/Sent|Delivered|Read/).waitFor({ timeout: 60_000 });
   await nurse.sees("Kept over a reload");
   await expect.poll(() => nurse.texts("Kept over a reload"), { timeout: 20_000 }).toHaveLength(1);
 });
@@ -195,7 +195,7 @@ it("sends after a reload what was waiting before it", async () => {
 it("pages back through history", async () => {
   const { page } = nurse;
   for (let i = 1; i <= 60; i++) await physician.write(`Line ${String(i)}`);
-  await physician.message("Line 60").getByText(/Sent|Read/).waitFor({ timeout: 60_000 });
+  await physician.message("Line 60").getByText(/Sent|Delivered|Read/).waitFor({ timeout: 60_000 });
   await page.reload();
   await nurse.sees("Line 60");
   await page.getByRole("log").hover();

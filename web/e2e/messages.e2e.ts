@@ -84,7 +84,7 @@ it("formats what is written, and names people", async () => {
 it("changes a message with the arrow up, and both see the change", async () => {
   const { page } = physician;
   await physician.write("Call me below 90");
-  await physician.message("Call me below 90").getByText(/Sent|Read/).waitFor();
+  await physician.message("Call me below 90").getByText(/Sent|Delivered|Read/).waitFor();
   const field = page.getByRole("textbox", { name: "Message" });
   await field.press("ArrowUp");
   await page.getByText("Editing a message").waitFor();
