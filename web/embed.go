@@ -47,10 +47,20 @@ const notBuilt = `<!doctype html>
 `
 
 type file struct {
-	plain, packed []byte // packed is the gzip form; nil when there is none
-	contentType   string
-	tag           string // names the content, without quotes
+	plain       []byte
+	packed      []packed // best first
+	contentType string
+	tag         string // names the content, without quotes
 }
+
+// A packed is the compressed form of a file.
+type packed struct {
+	coding string
+	body   []byte
+}
+
+// Codings that the build writes beside a file that is worth it (scripts/compress.mjs), smallest first.
+var codings = []struct{ name, ext string }{{"br", ".br"}, {"gzip", ".gz"}}
 
 type handler struct {
 	files  map[string]file // by path without the leading slash
@@ -76,18 +86,14 @@ func newHandler(dist fs.FS, o Options) (*handler, error) {
 	}
 	h := &handler{files: map[string]file{}, policy: policy}
 	err = fs.WalkDir(dist, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasPrefix(path.Base(name), ".") || strings.HasSuffix(name, ".gz") {
+		if err != nil || entry.IsDir() || strings.HasPrefix(path.Base(name), ".") || isPacked(name) {
 			return err
 		}
 		plain, err := fs.ReadFile(dist, name)
 		if err != nil {
 			return fmt.Errorf("read embedded %s: %w", name, err)
 		}
-		packed, err := fs.ReadFile(dist, name+".gz")
-		if err != nil {
-			packed = nil // too small to be worth it
-		}
-		h.files[name] = file{plain: plain, packed: packed, contentType: contentType(name), tag: tagOf(plain)}
+		h.files[name] = file{plain: plain, packed: packedForms(dist, name), contentType: contentType(name), tag: tagOf(plain)}
 		return nil
 	})
 	if err != nil {
@@ -99,6 +105,25 @@ func newHandler(dist fs.FS, o Options) (*handler, error) {
 	}
 	h.page = page
 	return h, nil
+}
+
+func isPacked(name string) bool {
+	for _, c := range codings {
+		if strings.HasSuffix(name, c.ext) {
+			return true
+		}
+	}
+	return false
+}
+
+func packedForms(dist fs.FS, name string) []packed {
+	var forms []packed
+	for _, c := range codings {
+		if body, err := fs.ReadFile(dist, name+c.ext); err == nil {
+			forms = append(forms, packed{c.name, body})
+		}
+	}
+	return forms
 }
 
 func contentType(name string) string {
@@ -145,11 +170,14 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, f file) {
 	head := w.Header()
 	head.Set("Content-Type", f.contentType)
 	body, tag := f.plain, f.tag
-	if f.packed != nil {
+	if len(f.packed) > 0 {
 		head.Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
-			head.Set("Content-Encoding", "gzip")
-			body, tag = f.packed, f.tag+"-gzip"
+	}
+	for _, p := range f.packed {
+		if accepts(r.Header.Get("Accept-Encoding"), p.coding) {
+			head.Set("Content-Encoding", p.coding)
+			body, tag = p.body, f.tag+"-"+p.coding
+			break
 		}
 	}
 	head.Set("ETag", `"`+tag+`"`)
@@ -161,11 +189,11 @@ func tagOf(content []byte) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// acceptsGzip reads an Accept-Encoding header (RFC 9110, 12.5.3).
-func acceptsGzip(header string) bool {
+// accepts reads an Accept-Encoding header (RFC 9110, 12.5.3).
+func accepts(header, coding string) bool {
 	for part := range strings.SplitSeq(header, ",") {
-		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+		name, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.EqualFold(strings.TrimSpace(name), coding) {
 			q := strings.ReplaceAll(weight, " ", "")
 			return q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000"
 		}

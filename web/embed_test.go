@@ -22,6 +22,7 @@ func site(t *testing.T, o Options) *handler {
 		"sw.js":                   {Data: []byte("worker")},
 		"assets/app-abc.js":       {Data: []byte("plain script")},
 		"assets/app-abc.js.gz":    {Data: []byte("packed script")},
+		"assets/app-abc.js.br":    {Data: []byte("smaller script")},
 		"assets/crypto-abc.wasm":  {Data: []byte("wasm")},
 		"assets/unknown-abc.zzzz": {Data: []byte("?")},
 	}, o)
@@ -65,7 +66,9 @@ func TestServe(t *testing.T) {
 		{"/favicon.svg", "", 200, "image/svg+xml", "no-cache", "<svg/>"},
 		{"/sw.js", "", 200, "text/javascript; charset=utf-8", "no-cache", "worker"},
 		{"/assets/app-abc.js", "", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", "plain script"},
-		{"/assets/app-abc.js", "br, gzip", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", "packed script"},
+		{"/assets/app-abc.js", "gzip, deflate, br", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", "smaller script"},
+		{"/assets/app-abc.js", "gzip, br;q=0", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", "packed script"},
+		{"/assets/app-abc.js.br", "", 404, "text/plain; charset=utf-8", "", "404 page not found\n"},
 		{"/assets/app-abc.js", "gzip;q=0", 200, "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", "plain script"},
 		{"/assets/crypto-abc.wasm", "gzip", 200, "application/wasm", "public, max-age=31536000, immutable", "wasm"},
 		{"/assets/unknown-abc.zzzz", "", 200, "application/octet-stream", "public, max-age=31536000, immutable", "?"},

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const dist = new URL("../dist/", import.meta.url).pathname;
 const names = readdirSync(dist, { recursive: true })
   .map((name) => name.replaceAll("\\", "/"))
-  .filter((name) => statSync(join(dist, name)).isFile() && name !== "sw.js" && !/\.(gz|map)$/.test(name))
+  .filter((name) => statSync(join(dist, name)).isFile() && name !== "sw.js" && !/\.(br|gz|map)$/.test(name))
   .sort();
 const hash = createHash("sha256");
 for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(dist, name)));

@@ -123,6 +123,7 @@ export class BrowserAccount implements Account {
     if (!globalThis.isSecureContext) return "insecure";
     const before = this.session.snapshot;
     this.session.set({ phase: "signingIn" });
+    void this.#fetchConnection();
     try {
       const vault = await this.#vaultNow();
       const old = credentialsOf(await vault.read("session"));
@@ -206,6 +207,15 @@ export class BrowserAccount implements Account {
     const mine = await this.#lead.take("wait", () => void this.#guard(() => this.#connect(credentials, undefined)), this.#lost);
     if (mine) await this.#connect(credentials, undefined);
     else this.#follow();
+  }
+
+  /** The server takes its time over a password: meanwhile what comes next is fetched. */
+  async #fetchConnection(): Promise<void> {
+    try {
+      await (await import("./Connection.ts")).fetchEncryption();
+    } catch {
+      // Tried again by the connection itself.
+    }
   }
 
   /** Puts on the screen what was there last, before anything is loaded. */

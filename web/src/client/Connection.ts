@@ -46,6 +46,11 @@ export interface ConnectionEvents {
   onGap(room: RoomId): void;
 }
 
+/** Fetches the encryption, so that it is there by the time a connection opens. */
+export async function fetchEncryption(): Promise<void> {
+  await (await import("@matrix-org/matrix-sdk-crypto-wasm")).initAsync();
+}
+
 const typingFor = 20_000;
 const typingEvery = 8_000;
 
@@ -291,7 +296,7 @@ export class Connection implements Homeserver {
         // The id does until the next start.
       },
     );
-    void this.trust.establish(password);
+    afterPaint(() => void this.trust.establish(password));
   }
 
   readonly #networkChanged = (): void => {
@@ -302,6 +307,12 @@ export class Connection implements Homeserver {
   #cryptoName(): string {
     return `myelin-crypto-${this.#client.getDeviceId() ?? ""}`;
   }
+}
+
+/** Making keys keeps the processor busy: the list is to be seen first. A page that nobody sees is never painted. */
+function afterPaint(then: () => void): void {
+  if (document.visibilityState === "hidden") then();
+  else requestAnimationFrame(() => setTimeout(then));
 }
 
 function composed({ content, uploaded }: OutboxEntry, room: Room): Composed {

@@ -67,7 +67,8 @@ export class RoomFeed {
     client.on(ClientEvent.Sync, (state) => {
       if (state !== SyncState.Prepared) return;
       this.#held = false;
-      this.#touchAll();
+      this.#all = true;
+      this.#refresh(); // before the encryption takes the processor for its keys
     });
   }
 

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { act, cleanup, fireEvent, render, screen, within } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { WordsProvider } from "../i18n/words.tsx";
 import { Refusal } from "../store/Homeserver.ts";
@@ -9,7 +9,9 @@ import type { MessageItem } from "../store/model.ts";
 import { anna, ben, chiara, roomOf, testApp, timelineOf, type TestApp } from "../testing/app.ts";
 import { speak } from "../testing/words.ts";
 import { AppView } from "./AppView.tsx";
+import { screens } from "./shell/screens.ts";
 
+beforeAll(() => Promise.all(screens.map((screen) => screen.load())));
 beforeEach(() => {
   vi.stubGlobal(
     "IntersectionObserver",

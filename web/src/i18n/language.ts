@@ -34,6 +34,10 @@ const loaders: Record<Language, () => Promise<{ readonly default: Speech["senten
   pseudo: async () => ({ default: (await import("./pseudo.ts")).pseudo((await import("../locales/en.json")).default) }),
 };
 
+export async function fetchSentences(language: Language): Promise<Speech["sentences"]> {
+  return (await loaders[language]()).default;
+}
+
 /** The language for somebody who chose one, or whose browser wishes for some, best first. */
 export function languageOf(choice: Preference["language"], wished: readonly string[]): Language {
   if (choice !== "system") return choice;
@@ -50,7 +54,7 @@ export function speechOf(language: Language, wished: readonly string[], sentence
 /** What is spoken, kept in step with the person's choice. It changes once the new sentences are there. */
 export async function followLanguage(preferences: Readable<Preference>, wished: readonly string[]): Promise<Readable<Speech>> {
   const chosen = (): Language => languageOf(preferences.snapshot.language, wished);
-  const load = async (language: Language): Promise<Speech> => speechOf(language, wished, (await loaders[language]()).default);
+  const load = async (language: Language): Promise<Speech> => speechOf(language, wished, await fetchSentences(language));
   const speech = new Store(await load(chosen()));
   const change = async (): Promise<void> => {
     const language = chosen();

@@ -1,24 +1,19 @@
-import { type ReactNode, useEffect } from "react";
+import { Suspense, type ReactNode, useEffect } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
 import type { Place } from "../../store/Route.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Icon } from "../../ui/Icon.tsx";
+import { Skeleton } from "../../ui/Skeleton.tsx";
 import { InboxView } from "../inbox/InboxView.tsx";
-import { MeView } from "../me/MeView.tsx";
-import { PaletteView } from "../palette/PaletteView.tsx";
-import { ShortcutsView } from "../palette/ShortcutsView.tsx";
-import { PeopleView } from "../people/PeopleView.tsx";
-import { RoomView } from "../room/RoomView.tsx";
-import { RoomsView } from "../rooms/RoomsView.tsx";
-import { SettingsView } from "../settings/SettingsView.tsx";
 import { SafetyBar, UpdateBar } from "../trust/GuideView.tsx";
 import { useApp, useViewModel } from "../context.ts";
 import { useShortcuts } from "../useShortcuts.ts";
 import { Navigation } from "./Navigation.tsx";
 import { NotSentView } from "./NotSentView.tsx";
 import { NoticeView } from "./NoticeView.tsx";
+import { MeView, PaletteView, PeopleView, RoomsView, RoomView, SettingsView, ShortcutsView } from "./screens.ts";
 import styles from "./ShellView.module.css";
 import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
 
@@ -34,6 +29,9 @@ export function ShellView(): ReactNode {
   useEffect(() => {
     document.title = now.unread > 0 ? `(${String(now.unread)}) ${t("app.name")}` : t("app.name");
   }, [now.unread, t]);
+  useEffect(() => {
+    void RoomView.load(); // what is opened next
+  }, []);
   return (
     <div className={styles["shell"]} data-place={place.at} data-pane={aside ? "main" : "list"}>
       <a className={styles["skip"]} href="#content">
@@ -49,13 +47,19 @@ export function ShellView(): ReactNode {
       <Navigation place={place} unread={now.unread} me={now.me} />
       {/* Which of the two panes is the page's content depends on the place; on a phone only that one is shown. */}
       <div className={styles["list"]} {...(aside ? {} : content)}>
-        <List place={place} />
+        <Suspense fallback={<Skeleton rows={8} label={t("gate.opening")} />}>
+          <List place={place} />
+        </Suspense>
       </div>
       <div className={styles["main"]} {...(aside ? content : { role: "region", "aria-label": t("inbox.choose") })}>
-        <Content place={place} />
+        <Suspense fallback={<Skeleton rows={8} label={t("gate.opening")} />}>
+          <Content place={place} />
+        </Suspense>
       </div>
-      {now.overlay === "palette" && <PaletteView />}
-      {now.overlay === "shortcuts" && <ShortcutsView />}
+      <Suspense fallback={null}>
+        {now.overlay === "palette" && <PaletteView />}
+        {now.overlay === "shortcuts" && <ShortcutsView />}
+      </Suspense>
       <NoticeView />
     </div>
   );

@@ -1,17 +1,18 @@
-import { lazy, Suspense, type ReactNode } from "react";
+import { Suspense, type ReactNode } from "react";
 
 import { useWords } from "../../i18n/words.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
 import { useApp } from "../context.ts";
+import { later } from "../later.ts";
 import styles from "./trust.module.css";
 
 // None of these is needed to read and write: they come when they are asked for.
-const RecoveryView = lazy(() => import("./RecoveryView.tsx").then(({ RecoveryView }) => ({ default: RecoveryView })));
-const ConfirmView = lazy(() => import("./ConfirmView.tsx").then(({ ConfirmView }) => ({ default: ConfirmView })));
-const ConfirmedView = lazy(() => import("./ConfirmView.tsx").then(({ ConfirmedView }) => ({ default: ConfirmedView })));
-const AfreshView = lazy(() => import("./AfreshView.tsx").then(({ AfreshView }) => ({ default: AfreshView })));
-const VerificationView = lazy(() => import("./VerificationView.tsx").then(({ VerificationView }) => ({ default: VerificationView })));
+const RecoveryView = later(async () => (await import("./RecoveryView.tsx")).RecoveryView);
+const ConfirmView = later(async () => (await import("./ConfirmView.tsx")).ConfirmView);
+const ConfirmedView = later(async () => (await import("./ConfirmView.tsx")).ConfirmedView);
+const AfreshView = later(async () => (await import("./AfreshView.tsx")).AfreshView);
+const VerificationView = later(async () => (await import("./VerificationView.tsx")).VerificationView);
 
 /** What has to be done about encryption now, over whatever is on the screen. */
 export function GuideView(): ReactNode {
