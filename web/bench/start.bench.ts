@@ -5,6 +5,7 @@ import { it } from "vitest";
 
 import { desktop, openBrowser, Person } from "../e2e/person.ts";
 import { Server } from "../e2e/server.ts";
+import { say } from "./say.ts";
 
 const rooms = Number(process.env["ROOMS"] ?? 200);
 const runs = 3;
@@ -22,7 +23,7 @@ it("opens", async () => {
     const before = performance.now();
     await page.getByRole("button", { name: someone.name }).click();
     await page.getByRole("list", { name: "Conversations" }).getByRole("link").first().waitFor();
-    say("first sign-in to list, localhost", performance.now() - before, 3_000);
+    say(performance.now() - before, 3_000, "ms", "first sign-in to list, localhost");
     await page.getByRole("dialog").getByRole("button", { name: "Not now" }).click();
     await page.waitForFunction(() => navigator.serviceWorker.controller !== null || navigator.serviceWorker.ready.then(() => true));
     await page.waitForTimeout(6_000); // the list is written down
@@ -48,7 +49,7 @@ async function reload(page: Page, name: string, target: number): Promise<void> {
     undefined,
     { polling: "raf", timeout: 120_000 },
   );
-  say(name, Number(await at.jsonValue()), target);
+  say(Number(await at.jsonValue()), target, "ms", name);
   await page.getByRole("status").first().waitFor({ state: "attached" });
   const wasm = await page.waitForFunction(
     () => performance.getEntriesByType("resource").find((entry) => entry.name.endsWith(".wasm"))?.startTime,
@@ -62,10 +63,6 @@ async function throttle(cdp: CDPSession): Promise<void> {
   await cdp.send("Network.enable");
   await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 400, downloadThroughput: 50_000, uploadThroughput: 50_000 });
   await cdp.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-}
-
-function say(name: string, ms: number, target: number): void {
-  process.stdout.write(`${ms <= target ? "ok  " : "MISS"} ${Math.round(ms).toString().padStart(6)} ms  (target ${String(target)})  ${name}\n`);
 }
 
 /** Rooms of somebody's own, a few messages in each. */
