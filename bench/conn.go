@@ -16,6 +16,7 @@ import (
 // cost of net/http. It is used by one goroutine at a time.
 type conn struct {
 	address string
+	from    net.IP        // own address; nil: any
 	wait    time.Duration // for an answer; 0 is a minute
 	c       net.Conn
 	r       *bufio.Reader
@@ -28,7 +29,11 @@ func dial(address string) (*conn, error) {
 }
 
 func (c *conn) connect() error {
-	n, err := net.DialTimeout("tcp", c.address, 10*time.Second)
+	d := net.Dialer{Timeout: 10 * time.Second}
+	if c.from != nil {
+		d.LocalAddr = &net.TCPAddr{IP: c.from}
+	}
+	n, err := d.Dial("tcp", c.address)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type arrival struct {
 type recipient struct {
 	person *person
 	since  string
+	last   string // message
 	got    []arrival
 	count  atomic.Int64
 	gaps   int // answers that left something out
@@ -67,14 +68,22 @@ func arrivals(body []byte, room int, now time.Time, into []arrival) []arrival {
 
 // sync asks once from r.since on and notes what came.
 func (r *recipient) sync(c *conn, room int, timeout time.Duration) error {
-	path := syncPath
-	if r.since != "" {
-		path += "&since=" + url.QueryEscape(r.since) + "&timeout=" + strconv.FormatInt(timeout.Milliseconds(), 10)
-	}
-	status, body, err := c.do(request("GET", path, r.person.token, nil))
+	status, body, err := c.do(request("GET", r.path(timeout), r.person.token, nil))
 	if err != nil {
 		return err
 	}
+	return r.note(status, body, room)
+}
+
+func (r *recipient) path(timeout time.Duration) string {
+	if r.since == "" {
+		return syncPath
+	}
+	return syncPath + "&since=" + url.QueryEscape(r.since) + "&timeout=" + strconv.FormatInt(timeout.Milliseconds(), 10)
+}
+
+// note notes what is in an answer.
+func (r *recipient) note(status int, body []byte, room int) error {
 	if status != http.StatusOK {
 		return fmt.Errorf("sync was answered with %d %.200s", status, body)
 	}

@@ -23,15 +23,16 @@ import (
 
 // options are the command line.
 type options struct {
-	bin      string
-	dbs      []string
-	only     []string
-	seconds  time.Duration
-	fill     int
-	waiting  int
-	json     string
-	profiles string
-	dir      string
+	bin         string
+	dbs         []string
+	only        []string
+	seconds     time.Duration
+	fill        int
+	waiting     int
+	json        string
+	connections int
+	profiles    string
+	dir         string
 }
 
 // measures are what can be asked for with -only, in the order in which they run.
@@ -45,6 +46,7 @@ var measures = []struct {
 	{"initial", (*bench).measureInitial},
 	{"idle", (*bench).measureIdle},
 	{"stream", (*bench).measureStream},
+	{"many", (*bench).measureMany},
 	{"start", (*bench).measureStart},
 }
 
@@ -62,6 +64,7 @@ func parseOptions(args []string) (*options, error) {
 	seconds := f.Float64("seconds", 10, "how long each load lasts")
 	f.IntVar(&o.fill, "fill", 0, "`events` to store before start is measured (1000000 takes some minutes); 0: those that are there")
 	f.IntVar(&o.waiting, "waiting", 5000, "idle `connections` to measure with")
+	f.IntVar(&o.connections, "connections", 15_000, "`connections` of those who are told of a few messages a second")
 	f.StringVar(&o.json, "json", "", "`file` for the figures as JSON")
 	f.StringVar(&o.profiles, "profiles", "", "`folder` for a processor profile of each load whose figures were missed")
 	f.StringVar(&o.dir, "dir", "", "`folder` for data; on the disk that is to be measured")

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"compress/flate"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -37,6 +39,9 @@ var (
 type frame struct {
 	st     *stream
 	number string // by which the other side knows the answer
+
+	cancel context.CancelFunc // of the request while it has a goroutine
+	guest  *guest             // nil as long; guarded by st.mu
 
 	header http.Header
 	status int
@@ -103,10 +108,12 @@ func (f *frame) faulty() *Request {
 func (f *frame) done(answered bool) {
 	st := f.st
 	st.mu.Lock()
-	delete(st.waiting, f)
-	st.open--
-	leave := st.leaving && st.open == 0
+	if i := slices.Index(st.frames, f); i >= 0 {
+		st.frames = slices.Delete(st.frames, i, i+1)
+	}
+	leave := st.leaving && len(st.frames) == 0
 	st.mu.Unlock()
+	f.cancel()
 	if leave {
 		st.close(ws.StatusGoingAway, "")
 	}
@@ -115,8 +122,9 @@ func (f *frame) done(answered bool) {
 // sit seats a request that waits.
 func (f *frame) sit(r *Request, end time.Time) {
 	st, g := f.st, r.guest
+	f.header = nil // it is made anew for the answer
 	st.mu.Lock()
-	st.waiting[f] = g
+	f.guest = g
 	over, leaving := st.over, st.leaving
 	st.mu.Unlock()
 	if over {
@@ -126,6 +134,7 @@ func (f *frame) sit(r *Request, end time.Time) {
 		g.rouse(late)
 	}
 	g.sit(r, f, end)
+	f.cancel() // what was begun in its own goroutine; a guest looks with a context of its own
 }
 
 // send writes one message.

@@ -45,7 +45,7 @@ const (
 // streams are the open streams by person; those that have not said who they are have none.
 type streams struct {
 	mu     sync.Mutex
-	by     map[id.UserID]map[*stream]struct{}
+	by     map[id.UserID][]*stream
 	n      int
 	closed bool
 	watch  *watcher // nil: each stream has a goroutine
@@ -62,22 +62,21 @@ type stream struct {
 	packed  bool   // messages may be compressed
 	begun   time.Time
 
-	remote string
-	header http.Header // of the handshake, what every request has of it
+	// What every request has of the handshake.
+	remote    string
+	agent     string
+	forwarded []string
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	heard  atomic.Int64 // when something came, in Unix seconds
-	pulse  *time.Timer
+	heard atomic.Int64 // when something came, in Unix seconds
+	pulse *time.Timer
 
 	writing sync.Mutex // held while a message is written
 
 	mu      sync.Mutex
 	token   string
 	who     access.Who // zero until the first message
-	open    int        // requests that are not answered
-	waiting map[*frame]*guest
-	leaving bool // it is closed when nothing is open
+	frames  []*frame   // requests that are not answered
+	leaving bool       // it is closed when nothing is open
 	over    bool
 }
 
@@ -99,14 +98,12 @@ func (s *Server) stream(r *Request) (any, error) {
 		r.rec.status = http.StatusBadRequest
 		return Handled, nil
 	}
-	st := &stream{s: s, e: r.e, conn: conn, begun: r.start, remote: r.RemoteAddr, header: http.Header{}, waiting: make(map[*frame]*guest)}
+	st := &stream{s: s, e: r.e, conn: conn, begun: r.start, remote: r.RemoteAddr}
 	_, st.packed = pack.Accepted()
-	for _, name := range []string{"User-Agent", "X-Forwarded-For"} {
-		if v := r.Header[name]; v != nil {
-			st.header[name] = slices.Clone(v)
-		}
+	st.agent = strings.Clone(r.UserAgent()) // else it holds on to all headers
+	for _, v := range r.Header["X-Forwarded-For"] {
+		st.forwarded = append(st.forwarded, strings.Clone(v))
 	}
-	st.ctx, st.cancel = context.WithCancel(s.o.Context)
 	st.pulse = time.AfterFunc(helloTime, st.beat)
 	s.streams.enter()
 	go st.serve(rw.Reader)
@@ -230,7 +227,7 @@ func frameID(s string) bool {
 
 // hello says who the other side is, at the beginning and again when it has a new token.
 func (st *stream) hello(token string) bool {
-	r := st.newRequest(http.MethodGet, new(url.URL), token, nil)
+	r := st.newRequest(st.s.o.Context, http.MethodGet, new(url.URL), token, nil)
 	q := &Request{Request: r, s: st.s, e: st.s.helloing, start: time.Now()}
 	if err := st.s.allow(q); err != nil {
 		return st.refuse(err)
@@ -259,7 +256,7 @@ func (st *stream) check() bool {
 	st.mu.Lock()
 	token := st.token
 	st.mu.Unlock()
-	who, err := st.s.o.Authenticate(st.ctx, token)
+	who, err := st.s.o.Authenticate(st.s.o.Context, token)
 	if err == nil && st.s.helloing.Access.Decide(who) != access.Allowed {
 		err = fault.New(fault.UserLocked, "This account is locked.")
 	}
@@ -287,22 +284,24 @@ func (st *stream) request(number, method, path string, body []byte) bool {
 	if err != nil || !isAPI(target.Path) || !slices.Contains(frameMethods, method) {
 		return st.close(ws.StatusProtocolError, "not a request")
 	}
+	ctx, cancel := context.WithCancel(st.s.o.Context)
+	f := &frame{st: st, number: strings.Clone(number), cancel: cancel}
 	st.mu.Lock()
-	if st.leaving {
+	if st.leaving || st.over {
 		st.mu.Unlock()
+		cancel()
 		return true // it is closed in a moment, and the request comes again
 	}
-	st.open++
-	many := st.open > maxAtOnce
+	st.frames = append(st.frames, f)
+	many := len(st.frames) > maxAtOnce
 	token := st.token
 	st.mu.Unlock()
-	f := &frame{st: st, number: number}
 	if many {
 		st.s.writeFault(f.faulty(), fault.After(time.Second))
 		f.end()
 		return true
 	}
-	r := st.newRequest(method, target, token, body)
+	r := st.newRequest(ctx, method, target, token, body)
 	go func() {
 		if !st.s.route(f, r) {
 			f.end()
@@ -313,17 +312,20 @@ func (st *stream) request(number, method, path string, body []byte) bool {
 
 var frameMethods = []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete}
 
-func (st *stream) newRequest(method string, target *url.URL, token string, body []byte) *http.Request {
+func (st *stream) newRequest(ctx context.Context, method string, target *url.URL, token string, body []byte) *http.Request {
 	h := http.Header{"Authorization": {"Bearer " + token}, "Content-Type": jsonType}
-	for name, v := range st.header {
-		h[name] = v
+	if st.agent != "" {
+		h["User-Agent"] = []string{st.agent}
+	}
+	if st.forwarded != nil {
+		h["X-Forwarded-For"] = st.forwarded
 	}
 	r := &http.Request{Method: method, URL: target, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		RemoteAddr: st.remote, RequestURI: target.RequestURI(), Body: http.NoBody}
 	if len(body) > 0 {
 		r.Body, r.ContentLength = readCloser{bytes.NewReader(body)}, int64(len(body))
 	}
-	return r.WithContext(st.ctx)
+	return r.WithContext(ctx)
 }
 
 type readCloser struct{ *bytes.Reader }
@@ -334,9 +336,9 @@ func (readCloser) Close() error { return nil }
 func (st *stream) forget(number string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for f, g := range st.waiting {
-		if f.number == number {
-			g.rouse(gone)
+	for _, f := range st.frames {
+		if f.guest != nil && f.number == number {
+			f.guest.rouse(gone)
 		}
 	}
 }
@@ -371,12 +373,15 @@ func (st *stream) drop() {
 		return
 	}
 	st.over = true
-	for _, g := range st.waiting {
-		g.rouse(gone)
+	for _, f := range st.frames {
+		if f.guest != nil {
+			f.guest.rouse(gone)
+		} else {
+			f.cancel()
+		}
 	}
 	user, watched := st.who.User, st.watched
 	st.mu.Unlock()
-	st.cancel()
 	st.pulse.Stop()
 	if watched != 0 {
 		st.s.streams.watch.remove(watched)

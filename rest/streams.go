@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gobwas/ws"
 	"maunium.net/go/mautrix/id"
@@ -12,7 +13,7 @@ import (
 
 // AddStream serves the stream.
 func (s *Server) AddStream() {
-	s.streams.by = make(map[id.UserID]map[*stream]struct{})
+	s.streams.by = make(map[id.UserID][]*stream)
 	s.streams.empty = make(chan struct{})
 	s.streams.watch = newWatcher()
 	s.helloing = &endpoint{Route: Route{Method: http.MethodGet, Path: StreamPath, Access: access.UserOrGuest}}
@@ -72,17 +73,16 @@ func (x *streams) add(user id.UserID, st *stream) bool {
 	if x.closed || len(x.by[user]) >= maxStreams {
 		return false
 	}
-	if x.by[user] == nil {
-		x.by[user] = make(map[*stream]struct{})
-	}
-	x.by[user][st] = struct{}{}
+	x.by[user] = append(x.by[user], st)
 	return true
 }
 
 func (x *streams) leave(user id.UserID, st *stream) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.by[user], st)
+	if i := slices.Index(x.by[user], st); i >= 0 {
+		x.by[user] = slices.Delete(x.by[user], i, i+1)
+	}
 	if len(x.by[user]) == 0 {
 		delete(x.by, user)
 	}
@@ -94,20 +94,14 @@ func (x *streams) leave(user id.UserID, st *stream) {
 func (x *streams) of(user id.UserID) []*stream {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	var found []*stream
-	for st := range x.by[user] {
-		found = append(found, st)
-	}
-	return found
+	return slices.Clone(x.by[user])
 }
 
 // all are those who said who they are; the others end by themselves soon. x.mu is held.
 func (x *streams) all() []*stream {
 	var found []*stream
 	for _, of := range x.by {
-		for st := range of {
-			found = append(found, st)
-		}
+		found = append(found, of...)
 	}
 	return found
 }
@@ -116,10 +110,12 @@ func (x *streams) all() []*stream {
 func (st *stream) leave() {
 	st.mu.Lock()
 	st.leaving = true
-	for _, g := range st.waiting {
-		g.rouse(late)
+	for _, f := range st.frames {
+		if f.guest != nil {
+			f.guest.rouse(late)
+		}
 	}
-	idle := st.open == 0
+	idle := len(st.frames) == 0
 	st.mu.Unlock()
 	if idle {
 		st.close(ws.StatusGoingAway, "")

@@ -51,7 +51,7 @@ type guest struct {
 
 	// What is needed of the request when it is answered.
 	e      *endpoint
-	match  match
+	values []string // of the path
 	who    access.Who
 	begun  time.Time
 	method string
@@ -138,6 +138,9 @@ func (s *Server) await(r *Request, w Wait) (any, error) {
 	}
 }
 
+// Waiting is how many requests wait, streams among them.
+func (s *Server) Waiting() int { return int(s.waiting.Load()) }
+
 type leftOver struct{}
 
 // parked is the answer to a request that waits without its goroutine: nothing is to be written now.
@@ -145,12 +148,11 @@ var parked any = leftOver{}
 
 // sit gives a guest its seat. From here on r is not its request any more.
 func (g *guest) sit(r *Request, on seat, end time.Time) {
-	g.e, g.match, g.who, g.begun, g.method = r.e, r.m, r.Who, r.start, r.Method
+	g.e, g.who, g.begun, g.method = r.e, r.Who, r.start, r.Method
 	g.token, g.addr, g.id = strings.Clone(bearer(r.Request)), r.Addr(), strings.Clone(r.Header.Get("X-Request-Id"))
-	for i, v := range g.match.values[:g.match.n] {
-		g.match.values[i] = strings.Clone(v) // else it holds on to the request
+	for _, v := range r.m.values[:r.m.n] {
+		g.values = append(g.values, strings.Clone(v)) // else it holds on to the request
 	}
-	g.match.ends = nil
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.seat = on
@@ -225,7 +227,8 @@ func (g *guest) request(ctx context.Context) *Request {
 	if g.id != "" {
 		hr.Header["X-Request-Id"] = []string{g.id}
 	}
-	r := &Request{Request: hr, Who: g.who, s: g.s, e: g.e, m: g.match, addr: g.addr, start: g.begun}
+	r := &Request{Request: hr, Who: g.who, s: g.s, e: g.e, addr: g.addr, start: g.begun}
+	r.m.n = copy(r.m.values[:], g.values)
 	r.rec.ResponseWriter = g.seat
 	r.W = &r.rec
 	return r

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
@@ -18,6 +19,10 @@ const (
 	quietFor   = 10 * time.Second
 	quietShare = 0.05     // of one processor
 	worthwhile = 16 << 20 // bytes allocated since the last time
+
+	// Garbage is collected more often while a crowd arrives that is going to wait.
+	crowdLook = 250 * time.Millisecond
+	crowd     = 300 // who came to wait since the last collection
 )
 
 // tuneMemory sets how often garbage is collected.
@@ -47,6 +52,28 @@ func returnMemory(ctx context.Context) {
 			debug.FreeOSMemory()
 			returned = allocated()
 			used = processorTime()
+		}
+	}
+}
+
+// collectForCrowds lets what arrives fill the gaps that the arrival of those before left in memory. Otherwise what
+// stays of each is scattered among garbage, in spans that cannot be given back while one object in them lives.
+func collectForCrowds(ctx context.Context, waiting func() int) {
+	look := time.NewTicker(crowdLook)
+	defer look.Stop()
+	had := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		switch n := waiting(); {
+		case n < had:
+			had = n
+		case n-had >= crowd:
+			had = n
+			runtime.GC()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,22 @@ func TestReturnMemoryEnds(t *testing.T) {
 		returnMemory(ctx)
 		if took := time.Since(begun); took != 10*quietFor {
 			t.Errorf("ended after %v", took)
+		}
+	})
+}
+
+// The garbage is collected as a crowd comes.
+func TestCollectForCrowds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*crowdLook)
+		defer cancel()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		came := 0
+		collectForCrowds(ctx, func() int { came += crowd; return came })
+		runtime.ReadMemStats(&after)
+		if n := after.NumForcedGC - before.NumForcedGC; n < 3 {
+			t.Errorf("%d collections", n)
 		}
 	})
 }

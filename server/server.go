@@ -300,6 +300,7 @@ func (s *Server) serve(ctx context.Context) error {
 		return fmt.Errorf("configuration key frame_ancestors: %w", err)
 	}
 	s.rest = s.newRest(app)
+	go collectForCrowds(s.serving, s.rest.Waiting)
 	if err := s.listen(ctx, s.rest); err != nil {
 		return err
 	}

@@ -46,10 +46,12 @@ async function welcomed(): Promise<ReturnType<typeof open>> {
 
 beforeEach(() => {
   vi.useFakeTimers();
+  vi.stubGlobal("navigator", { onLine: true });
   Line.all.length = 0;
 });
 afterEach(() => {
   vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 describe("stream", () => {
@@ -95,6 +97,18 @@ describe("stream", () => {
     expect([line().closed, stream.up]).toEqual([true, false]);
     await stream.fetch(`${origin}/_matrix/client/v3/x`, { headers });
     expect(Line.all.length).toBe(3);
+  });
+
+  it("opens none while the device has no network", async () => {
+    const { stream } = open();
+    vi.stubGlobal("navigator", { onLine: false });
+    stream.networkChanged();
+    await stream.fetch(`${origin}/_matrix/client/v3/x`, { headers });
+    expect(Line.all).toEqual([]);
+    vi.stubGlobal("navigator", { onLine: true });
+    stream.networkChanged();
+    await stream.fetch(`${origin}/_matrix/client/v3/x`, { headers });
+    expect(Line.all.length).toBe(1);
   });
 
   it("gives up a stream that does not answer", async () => {

@@ -102,7 +102,8 @@ export class Stream {
       this.#token = token;
       return this.#socket;
     }
-    if (this.#opening === undefined && !this.#closed && Date.now() >= this.#notBefore) this.#dial(token);
+    const now = !this.#closed && globalThis.navigator.onLine !== false && Date.now() >= this.#notBefore;
+    if (this.#opening === undefined && now) this.#dial(token);
     return undefined;
   }
 
