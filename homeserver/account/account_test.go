@@ -236,7 +236,7 @@ func TestDeactivate(t *testing.T) {
 	each(t, func(b *bench) {
 		s := b.user(alice, "A")
 		b.must(b.SetProfileField(b.ctx, alice, alice, FieldDisplayName, json.RawMessage(`"Alice"`)))
-		b.must(b.SetDatum(b.ctx, alice, Datum{Type: "x", Content: json.RawMessage(`{}`)}))
+		b.must(b.SetDatum(b.ctx, alice, Datum{Type: "x", Content: json.RawMessage(`{"a":1}`)}))
 		b.failing = errors.New("a room is busy")
 		if err := b.Deactivate(b.ctx, alice, "A", false); !errors.Is(err, b.failing) {
 			b.t.Errorf("a failure to leave is not told: %v", err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/db"
@@ -95,10 +96,14 @@ func (a *Accounts) allData(ctx context.Context, user id.UserID) ([]Datum, error)
 	return out, nil
 }
 
-// SetDatum stores one entry, whose content must be a JSON object, and reports the change.
+// SetDatum stores one entry, whose content must be a JSON object, and reports the change. An empty object
+// deletes the entry (MSC3391).
 func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error {
 	if d.Type == "" || len(d.Type) > maxDatumType || len(d.Room) > maxDatumType {
 		return fault.New(fault.InvalidParam, "The type of the account data is empty or too long.")
+	}
+	if object := gjson.ParseBytes(d.Content); object.IsObject() && len(object.Map()) == 0 {
+		return a.DeleteDatum(ctx, user, d.Room, d.Type)
 	}
 	if err := a.checkSpace(ctx, user, d); err != nil {
 		return err
@@ -112,6 +117,22 @@ func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error 
 		return a.write(ctx, "set account data", user, put)
 	}
 	return a.db.Write(ctx, "set account data", nil, put)
+}
+
+// DeleteDatum removes one entry and reports the change, also when the entry was not there: who asked waits to
+// be told.
+func (a *Accounts) DeleteDatum(ctx context.Context, user id.UserID, room id.RoomID, typ string) error {
+	if typ == "" || len(typ) > maxDatumType || len(room) > maxDatumType {
+		return fault.New(fault.InvalidParam, "The type of the account data is empty or too long.")
+	}
+	return a.write(ctx, "delete account data", user, func(tx *db.Tx) error {
+		_, err := tx.Exec(`delete from account_data where user_id = $1 and room_id = $2 and type = $3`, string(user), string(room), typ)
+		if err != nil {
+			return fmt.Errorf("delete account data: %w", err)
+		}
+		a.dataChanged(tx, user, room, typ)
+		return nil
+	})
 }
 
 // checkSpace refuses a new entry of somebody who has very many. It is not exact when several are written at a time.
@@ -136,12 +157,16 @@ func (a *Accounts) putDatum(tx *db.Tx, user id.UserID, d Datum, b []byte) error 
 	} else if err := putTags(tx, user, d.Room, b); err != nil {
 		return err
 	}
-	a.changed(tx, Change{Kind: AccountData, User: user, Room: d.Room, Key: d.Type})
-	if d.Type == typeIgnored && d.Room == "" {
+	a.dataChanged(tx, user, d.Room, d.Type)
+	return nil
+}
+
+func (a *Accounts) dataChanged(tx *db.Tx, user id.UserID, room id.RoomID, typ string) {
+	a.changed(tx, Change{Kind: AccountData, User: user, Room: room, Key: typ})
+	if typ == typeIgnored && room == "" {
 		a.touch(tx, user)
 		tx.After(func() { a.ignored.forget(user) })
 	}
-	return nil
 }
 
 var dataTable = &db.Table{

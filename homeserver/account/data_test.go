@@ -111,6 +111,16 @@ func TestAccountData(t *testing.T) {
 		_, err = b.Datum(b.ctx, bob, "", "a")
 		b.wantFault(err, fault.NotFound)
 		b.wantFault(b.SetDatum(b.ctx, alice, Datum{}), fault.InvalidParam)
+		b.changes = nil
+		put("!r:hs", "a", ` { } `)
+		b.must(b.DeleteDatum(b.ctx, alice, "", "none"))
+		b.wantFault(b.DeleteDatum(b.ctx, alice, "", ""), fault.InvalidParam)
+		if all, err := b.Data(b.ctx, alice, nil); err != nil || len(all) != 1 || all[0].Room != "" {
+			b.t.Errorf("left after deleting: %s, %v", all, err)
+		}
+		if want := []Change{{AccountData, alice, "!r:hs", "a"}, {AccountData, alice, "", "none"}}; !slices.Equal(b.changes, want) {
+			b.t.Errorf("told %v", b.changes)
+		}
 		var content []byte
 		b.must(b.db.QueryRow(b.ctx, `select content from account_data where type = 'a' and room_id = ''`).Scan(&content))
 		if bytes.Contains(content, []byte("v")) && bytes.Contains(content, []byte(`{"`)) {
@@ -213,7 +223,7 @@ func TestAccountDataIsBounded(t *testing.T) {
 	each(t, func(b *bench) {
 		b.user(alice, "A")
 		set := func(typ string) error {
-			return b.SetDatum(b.ctx, alice, Datum{Type: typ, Content: json.RawMessage(`{}`)})
+			return b.SetDatum(b.ctx, alice, Datum{Type: typ, Content: json.RawMessage(`{"a":1}`)})
 		}
 		b.must(set("x"))
 		b.must(b.db.Write(b.ctx, "fill", nil, func(tx *db.Tx) error {

@@ -15,12 +15,15 @@ import (
 
 // accountDataRoutes serves "Client Config" (account data, global and per room) and "Room Tagging".
 func (a *API) accountDataRoutes() []rest.Route {
+	const unstable = "/_matrix/client/unstable/org.matrix.msc3391/user/{userId}"
 	const user, room = "/_matrix/client/v3/user/{userId}", "/_matrix/client/v3/user/{userId}/rooms/{roomId}"
 	return []rest.Route{
 		{Method: http.MethodGet, Path: user + "/account_data/{type}", Access: access.User, Handle: a.accountData},
 		{Method: http.MethodPut, Path: user + "/account_data/{type}", Access: access.User, Handle: a.setAccountData},
 		{Method: http.MethodGet, Path: room + "/account_data/{type}", Access: access.User, Handle: a.accountData},
 		{Method: http.MethodPut, Path: room + "/account_data/{type}", Access: access.User, Handle: a.setAccountData},
+		{Method: http.MethodDelete, Path: unstable + "/account_data/{type}", Access: access.User, Handle: a.deleteAccountData},
+		{Method: http.MethodDelete, Path: unstable + "/rooms/{roomId}/account_data/{type}", Access: access.User, Handle: a.deleteAccountData},
 		{Method: http.MethodGet, Path: room + "/tags", Access: access.User, Handle: a.tags},
 		{Method: http.MethodPut, Path: room + "/tags/{tag}", Access: access.User, Handle: a.setTag},
 		{Method: http.MethodDelete, Path: room + "/tags/{tag}", Access: access.User, Handle: a.deleteTag},
@@ -65,12 +68,34 @@ func (a *API) setAccountData(r *rest.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	typ, err := settableType(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.Accounts.SetDatum(r.Context(), r.Who.User, account.Datum{Room: room, Type: typ, Content: json.RawMessage(content)})
+}
+
+// deleteAccountData is of MSC3391.
+func (a *API) deleteAccountData(r *rest.Request) (any, error) {
+	room, err := ownRoom(r)
+	if err != nil {
+		return nil, err
+	}
+	typ, err := settableType(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.Accounts.DeleteDatum(r.Context(), r.Who.User, room, typ)
+}
+
+// settableType is the type of the path, unless it has an API of its own.
+func settableType(r *rest.Request) (string, error) {
 	typ := r.Param("type")
 	switch typ {
 	case "m.push_rules", "m.fully_read":
-		return nil, fault.New(fault.BadJSON, "%s cannot be set through this API.", typ).WithStatus(http.StatusMethodNotAllowed)
+		return "", fault.New(fault.BadJSON, "%s cannot be set through this API.", typ).WithStatus(http.StatusMethodNotAllowed)
 	}
-	return nil, a.Accounts.SetDatum(r.Context(), r.Who.User, account.Datum{Room: room, Type: typ, Content: json.RawMessage(content)})
+	return typ, nil
 }
 
 func (a *API) tags(r *rest.Request) (any, error) {

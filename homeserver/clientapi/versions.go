@@ -21,6 +21,7 @@ var versions = map[string]any{
 		"v1.11", "v1.12", "v1.13", "v1.14", "v1.15", "v1.16", "v1.17", "v1.18", "v1.19",
 	},
 	"unstable_features": map[string]bool{
+		"org.matrix.msc3391":            true, // account data can be deleted
 		"org.matrix.msc3814":            true, // dehydrated devices
 		"org.matrix.msc3874":            true, // filters by relation
 		"org.matrix.msc4140":            true, // delayed events

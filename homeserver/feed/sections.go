@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -57,11 +58,25 @@ func (a *answer) loadAccountData(ctx context.Context) error {
 		}
 	}
 	if len(keys) > 0 {
-		if a.data, err = a.f.account.Data(ctx, a.p.user, keys); err != nil {
+		if a.data, err = a.f.changedData(ctx, a.p.user, keys); err != nil {
 			return fmt.Errorf("read account data: %w", err)
 		}
 	}
 	return nil
+}
+
+// changedData reads account data that changed; what was deleted is an empty object (MSC3391).
+func (f *Feed) changedData(ctx context.Context, user id.UserID, keys []AccountDatum) ([]AccountDatum, error) {
+	data, err := f.account.Data(ctx, user, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if !slices.ContainsFunc(data, func(d AccountDatum) bool { return d.Room == k.Room && d.Type == k.Type }) {
+			data = append(data, AccountDatum{Room: k.Room, Type: k.Type, Content: json.RawMessage(`{}`)})
+		}
+	}
+	return data, nil
 }
 
 // defaultRules adds the push rules of somebody who never changed any.

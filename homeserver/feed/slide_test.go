@@ -342,6 +342,12 @@ func TestSlideExtensions(t *testing.T) {
 		w.want("device lists", e.Get("e2ee.device_lists.changed").Raw, `["@carol:ward.test"]`)
 		only := w.slide(bob, news.next, all, extensions, seen, func(q *SlideRequest) { q.Typing.Lists, q.Typing.Rooms = []string{}, []string{} })
 		w.want("typing of no list", only.Get("extensions.typing.rooms").Raw, "{}")
+
+		since, deleted := w.sync(bob, "").next, `#(type=="org.test").content`
+		w.ok(w.accounts.SetDatum(ctx, bob, account.Datum{Type: "org.test", Content: []byte(`{}`)}))
+		w.want("deleted", w.slide(bob, only.next, all, extensions, seen).Get("extensions.account_data.global."+deleted).Raw, "{}")
+		w.want("deleted", w.sync(bob, since).Get("account_data.events."+deleted).Raw, "{}")
+		w.want("not there", w.sync(bob, "").Get("account_data.events."+deleted).Raw, "")
 	})
 }
 

@@ -168,7 +168,7 @@ func (a *slideAnswer) slideData(ctx context.Context, late map[id.RoomID]bool) ([
 	}
 	var data []AccountDatum
 	if len(keys) > 0 {
-		if data, err = a.f.account.Data(ctx, a.p.user, keys); err != nil {
+		if data, err = a.f.changedData(ctx, a.p.user, keys); err != nil {
 			return nil, err
 		}
 	}
