@@ -80,7 +80,10 @@ export class TimelineViewModel implements Readable<TimelineSnapshot> {
   };
 
   readonly loadOlder = async (): Promise<void> => {
-    if (this.#timeline.snapshot?.history === "more" || this.#timeline.snapshot?.history === "failed") await this.#app.homeserver.messages.loadOlder(this.#room, this.thread);
+    if (this.#timeline.snapshot?.history !== "more" && this.#timeline.snapshot?.history !== "failed") return;
+    await this.#app.homeserver.messages.loadOlder(this.#room, this.thread).catch(() => {
+      // The history says that it failed; when the leading tab went, the next one goes on.
+    });
   };
 
   readonly loadNewer = async (): Promise<void> => {
