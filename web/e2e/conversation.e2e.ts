@@ -1,45 +1,29 @@
-import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
-import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
+import { Pair } from "./pair.ts";
+import type { Person } from "./person.ts";
 import { drawPng } from "./png.ts";
-import { Server, type DemoSignIn } from "./server.ts";
+import type { DemoSignIn, Server } from "./server.ts";
 
 // A physician at a desk and a nurse with a phone meet, talk, and lose their server in the middle of it.
 
+let pair: Pair;
 let server: Server;
-let browser: Browser;
 let physician: Person;
 let nurse: Person;
 let physicianIs: DemoSignIn;
 let nurseIs: DemoSignIn;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
-  const people = await server.people();
-  const find = (role: RegExp): DemoSignIn => {
-    const found = people.find((person) => role.test(person.role));
-    if (found === undefined) throw new Error(`nobody with role ${String(role)}`);
-    return found;
-  };
-  physicianIs = find(/physician|cardiologist|doctor/i);
-  nurseIs = find(/nurse/i);
-  physician = await Person.at(browser, server.address, desktop);
-  nurse = await Person.at(browser, server.address, phone, true);
+  pair = await Pair.open();
+  ({ server, physician, nurse, physicianIs, nurseIs } = pair);
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  process.stderr.write([...physician.faults, ...nurse.faults].join("\n"));
-  process.stderr.write(JSON.stringify((await nurse.page.getByRole("article").allTextContents()).slice(-8)));
-  await physician.page.screenshot({ path: `${pictures}failed-physician.png` });
-  await nurse.page.screenshot({ path: `${pictures}failed-nurse.png` });
+  if (task.result?.state === "fail") await pair.failed();
 });
 
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => pair.part());
 
 it("offers the demo sign-ins, and refuses a wrong password in plain words", async () => {
   const { page } = physician;
@@ -276,5 +260,5 @@ it("signs out and leaves nothing behind", async () => {
 });
 
 it("never threw, broke the content security policy or showed axe anything wrong", () => {
-  expect([...physician.faults, ...nurse.faults]).toEqual([]);
+  expect(pair.faults).toEqual([]);
 });

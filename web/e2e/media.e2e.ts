@@ -1,45 +1,29 @@
 import { readFileSync } from "node:fs";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
-import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
+import { Pair } from "./pair.ts";
+import { phone, type Person } from "./person.ts";
 import { drawPng } from "./png.ts";
-import { Server, type DemoSignIn } from "./server.ts";
+import type { Server } from "./server.ts";
 
 // Everything besides words, encrypted, between a desk and a phone: pictures with marks, the camera, voice, films, files.
 
+let pair: Pair;
 let server: Server;
-let browser: Browser;
 let physician: Person;
 let nurse: Person;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required")]);
-  const people = await server.people();
-  const find = (role: RegExp): DemoSignIn => people.find((person) => role.test(person.role)) ?? expect.fail(`nobody with role ${String(role)}`);
-  const [physicianIs, nurseIs] = [find(/physician|cardiologist|doctor/i), find(/nurse/i)];
-  [physician, nurse] = await Promise.all([Person.at(browser, server.address, desktop), Person.at(browser, server.address, phone, true)]);
-  await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
-  await physician.go("New");
-  await physician.page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");
-  await physician.page.getByRole("button", { name: nurseIs.name }).click();
-  await physician.page.getByRole("button", { name: /^Write to/ }).click();
-  await physician.write("Pictures follow");
-  await nurse.page.getByRole("button", { name: "Accept" }).click();
-  await nurse.sees("Pictures follow");
+  pair = await Pair.meet("Pictures follow", { flags: ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"] });
+  ({ server, physician, nurse } = pair);
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  process.stderr.write([...physician.faults, ...nurse.faults, ...physician.said.slice(-10)].join("\n"));
-  await physician.page.screenshot({ path: `${pictures}failed-media-physician.png` });
-  await nurse.page.screenshot({ path: `${pictures}failed-media-nurse.png` });
+  if (task.result?.state === "fail") await pair.failed();
 });
 
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => pair.part());
 
 /** As patient as everything else here: a busy machine is slow. */
 const soon = { timeout: 20_000 };
@@ -237,5 +221,5 @@ it("says plainly when there is no camera", async () => {
 });
 
 it("never threw, broke the content security policy or showed axe anything wrong", () => {
-  expect([...physician.faults, ...nurse.faults]).toEqual([]);
+  expect(pair.faults).toEqual([]);
 });

@@ -1,16 +1,15 @@
-import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
 import { Between } from "./between.ts";
-import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
+import { Pair } from "./pair.ts";
+import { desktop, phone, type Person } from "./person.ts";
 import { drawPng } from "./png.ts";
-import { Server, type DemoSignIn } from "./server.ts";
+import type { DemoSignIn } from "./server.ts";
 
 // A physician whose network comes and goes, whose page is reloaded and renewed, and who leaves the desk for a while.
 
-let server: Server;
+let pair: Pair;
 let between: Between;
-let browser: Browser;
 let physician: Person;
 let nurse: Person;
 let physicianIs: DemoSignIn;
@@ -21,43 +20,25 @@ const soon = { timeout: 40_000 };
 const announced: string[] = [];
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
-  between = await Between.before(server.address);
-  const people = await server.people();
-  const find = (role: RegExp): DemoSignIn => {
-    const found = people.find((person) => role.test(person.role));
-    if (found === undefined) throw new Error(`nobody with role ${String(role)}`);
-    return found;
-  };
-  physicianIs = find(/physician/i);
-  nurseIs = find(/nurse/i);
-  physician = await Person.at(browser, between.address, desktop);
-  nurse = await Person.at(browser, server.address, phone, true);
-  await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
+  pair = await Pair.meet("Blood gas of bed four is on its way", {
+    before: async (behind) => {
+      between = await Between.before(behind.address);
+      return between.address;
+    },
+  });
+  ({ physician, nurse, physicianIs, nurseIs } = pair);
   const { page } = physician;
-  await physician.go("New");
-  await page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");
-  await page.getByRole("button", { name: nurseIs.name }).click();
-  await page.getByRole("button", { name: /^Write to/ }).click();
-  await physician.write("Blood gas of bed four is on its way");
-  await nurse.page.getByRole("button", { name: "Accept" }).click();
-  await nurse.sees("Blood gas of bed four is on its way");
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  for (const [name, person] of Object.entries({ physician, nurse })) {
-    process.stderr.write([...person.faults, ...person.said.slice(-15)].join("\n"));
-    await person.page.screenshot({ path: `${pictures}failed-offline-${name}.png` }).catch(() => undefined);
-  }
+  if (task.result?.state === "fail") await pair.failed();
 });
 
 afterAll(async () => {
-  await browser.close();
   between.stop();
-  await server.stop();
+  await pair.part();
 });
 
 const field = (): ReturnType<Person["page"]["getByRole"]> => physician.page.getByRole("textbox", { name: "Message" });
@@ -221,5 +202,5 @@ it("locks after fifteen minutes without anybody, shows nothing then, and opens w
 });
 
 it("never threw, broke the content security policy or showed axe anything wrong", () => {
-  expect([...physician.faults, ...nurse.faults]).toEqual([]);
+  expect(pair.faults).toEqual([]);
 });

@@ -1,62 +1,30 @@
-import type { Browser, Request } from "playwright-core";
+import type { Request } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
-import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
-import { Server, type DemoSignIn } from "./server.ts";
+import { Pair } from "./pair.ts";
+import { phone, type Person } from "./person.ts";
+import type { DemoSignIn } from "./server.ts";
 
 // Is the other one who they seem to be? Two people confirm each other; one of them loses everything and starts afresh.
 
-let server: Server;
-let browser: Browser;
+let pair: Pair;
 let physician: Person;
 let nurse: Person;
 /** The nurse's new phone. */
 let renewed: Person;
 let physicianIs: DemoSignIn;
 let nurseIs: DemoSignIn;
-const everybody: Person[] = [];
-
-const join = async (size: { width: number; height: number }, touch = false): Promise<Person> => {
-  const person = await Person.at(browser, server.address, size, touch);
-  everybody.push(person);
-  return person;
-};
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
-  const people = await server.people();
-  const find = (role: RegExp): DemoSignIn => {
-    const found = people.find((person) => role.test(person.role));
-    if (found === undefined) throw new Error(`nobody with role ${String(role)}`);
-    return found;
-  };
-  physicianIs = find(/physician/i);
-  nurseIs = find(/nurse/i);
-  physician = await join(desktop);
-  nurse = await join(phone, true);
-  await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
-  const { page } = physician;
-  await physician.go("New");
-  await page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");
-  await page.getByRole("button", { name: nurseIs.name }).click();
-  await page.getByRole("button", { name: /^Write to/ }).click();
-  await physician.write("Lactate of bed four is 3.1");
-  await nurse.page.getByRole("button", { name: "Accept" }).click();
-  await nurse.sees("Lactate of bed four is 3.1");
+  pair = await Pair.meet("Lactate of bed four is 3.1");
+  ({ physician, nurse, physicianIs, nurseIs } = pair);
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  for (const [i, person] of everybody.entries()) {
-    process.stderr.write([...person.faults, ...person.said.slice(-15)].join("\n"));
-    await person.page.screenshot({ path: `${pictures}failed-people-${String(i)}.png` }).catch(() => undefined);
-  }
+  if (task.result?.state === "fail") await pair.failed();
 });
 
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => pair.part());
 
 /** Opens somebody's window from the list of people in the conversation. */
 async function windowOf(person: Person, name: string): Promise<void> {
@@ -101,7 +69,7 @@ it("confirms another person by comparing drawings, and shows it afterwards", asy
 });
 
 it("says in plain words that a message cannot be read yet, and shows it by itself when the key comes", async () => {
-  renewed = await join(phone, true);
+  renewed = await pair.join(phone, true);
   const { page } = renewed;
   await renewed.signIn(nurseIs.name);
   await page.getByRole("link", { name: new RegExp(`${physicianIs.name} \\d`) }).click();
@@ -184,5 +152,5 @@ it("goes on with new keys that were only asked about", async () => {
 });
 
 it("never threw, broke the content security policy or showed axe anything wrong", () => {
-  expect(everybody.flatMap((person) => person.faults)).toEqual([]);
+  expect(pair.faults).toEqual([]);
 });

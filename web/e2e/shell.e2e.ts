@@ -89,6 +89,7 @@ it("keeps what is set about notifications, on the server and here", async () => 
 it("is as good in each theme and with large text", async () => {
   const { page } = hand;
   await hand.go("Me");
+  await page.getByRole("link", { name: "Appearance and language" }).waitFor();
   await hand.look("me-phone-en");
   await page.getByRole("link", { name: "Appearance and language" }).click();
   await page.getByRole("switch", { name: "High contrast" }).check();

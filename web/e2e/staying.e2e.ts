@@ -1,65 +1,31 @@
-import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
-import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
-import { Server, type DemoSignIn } from "./server.ts";
+import { Pair } from "./pair.ts";
+import type { Person } from "./person.ts";
+import type { DemoSignIn, Server } from "./server.ts";
 
 // What stays and what goes: threads, pins, polls, drafts, a long history, messages for later and messages that vanish.
 
+let pair: Pair;
 let server: Server;
-let browser: Browser;
 let physician: Person;
 let nurse: Person;
 let physicianIs: DemoSignIn;
-let nurseIs: DemoSignIn;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
-  const people = await server.people();
-  const find = (role: RegExp): DemoSignIn => {
-    const found = people.find((person) => role.test(person.role));
-    if (found === undefined) throw new Error(`nobody with role ${String(role)}`);
-    return found;
-  };
-  physicianIs = find(/physician|cardiologist|doctor/i);
-  nurseIs = find(/nurse/i);
-  physician = await Person.at(browser, server.address, desktop);
-  nurse = await Person.at(browser, server.address, phone, true);
-  await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
-  const { page } = physician;
-  await physician.go("New");
-  await page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");
-  await page.getByRole("button", { name: nurseIs.name }).click();
-  await page.getByRole("button", { name: /^Write to/ }).click();
-  await page.getByRole("heading", { name: nurseIs.name }).waitFor();
-  await physician.write("Good evening, could you look after bed 12 tonight?");
-  await nurse.page.getByRole("button", { name: "Accept" }).click();
-  await nurse.sees("Good evening, could you look after bed 12 tonight?");
+  pair = await Pair.meet("Good evening, could you look after bed 12 tonight?");
+  ({ server, physician, nurse, physicianIs } = pair);
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  process.stderr.write([...physician.faults, ...nurse.faults, ...physician.said.slice(-8), ...nurse.said.slice(-8)].join("\n"));
-  await physician.page.screenshot({ path: `${pictures}failed-physician.png` });
-  await nurse.page.screenshot({ path: `${pictures}failed-nurse.png` });
+  if (task.result?.state === "fail") await pair.failed();
 });
 
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-
-/** Chooses a command from a message's menu, with the mouse or with a finger that stays. */
-async function choose(person: Person, text: string, command: string): Promise<void> {
-  const { page } = person;
-  const message = person.message(text);
-  await message.getByRole("button", { name: "Message options" }).dispatchEvent("click");
-  await page.getByRole("menu", { name: "Message options" }).getByRole("menuitem", { name: command, exact: true }).click();
-}
+afterAll(() => pair.part());
 
 it("answers in a thread beside the conversation", async () => {
   const { page } = physician;
-  await choose(physician, "Good evening, could you look after bed 12 tonight?", "Reply in thread");
+  await physician.choose("Good evening, could you look after bed 12 tonight?", "Reply in thread");
   const panel = page.getByRole("complementary", { name: "Thread" });
   await panel.getByRole("textbox", { name: "Reply in the thread" }).fill("Only the pressure");
   await panel.getByRole("button", { name: "Send", exact: true }).click();
@@ -84,7 +50,7 @@ it("answers in a thread beside the conversation", async () => {
 it("pins a message for everybody", async () => {
   await physician.write("Call me below 95");
   await nurse.sees("Call me below 95");
-  await choose(physician, "Call me below 95", "Pin");
+  await physician.choose("Call me below 95", "Pin");
   await nurse.page.getByTitle("Go to the pinned message").getByText("Call me below 95").waitFor();
   await nurse.look("pinned-phone");
 });
@@ -194,5 +160,5 @@ async function scrollToBeginning({ page }: Person): Promise<number> {
 }
 
 it("never threw, broke the content security policy or showed axe anything wrong", () => {
-  expect([...physician.faults, ...nurse.faults]).toEqual([]);
+  expect(pair.faults).toEqual([]);
 });

@@ -1,54 +1,32 @@
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 
-import { desktop, openBrowser, Person, phone, pictures } from "./person.ts";
-import { Server, type DemoSignIn } from "./server.ts";
+import { Pair } from "./pair.ts";
+import { desktop, phone, type Person } from "./person.ts";
+import type { DemoSignIn, Server } from "./server.ts";
 
 // A physician makes a recovery key, gets a second and a third device, locks, goes offline and opens a second tab; a nurse
 // is on the other side.
 
+let pair: Pair;
 let server: Server;
-let browser: Browser;
 let physician: Person;
 let nurse: Person;
 let second: Person;
 let physicianIs: DemoSignIn;
 let nurseIs: DemoSignIn;
 let recoveryKey: string[];
-const everybody: Person[] = [];
-
-const join = async (size: { width: number; height: number }, touch = false): Promise<Person> => {
-  const person = await Person.at(browser, server.address, size, touch);
-  everybody.push(person);
-  return person;
-};
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), openBrowser()]);
-  const people = await server.people();
-  const find = (role: RegExp): DemoSignIn => {
-    const found = people.find((person) => role.test(person.role));
-    if (found === undefined) throw new Error(`nobody with role ${String(role)}`);
-    return found;
-  };
-  physicianIs = find(/physician|cardiologist|doctor/i);
-  nurseIs = find(/nurse/i);
-  physician = await join(desktop);
-  nurse = await join(phone, true);
+  pair = await Pair.open();
+  ({ server, physician, nurse, physicianIs, nurseIs } = pair);
 });
 
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  for (const [i, person] of everybody.entries()) {
-    process.stderr.write([...person.faults, ...person.said.slice(-15)].join("\n"));
-    await person.page.screenshot({ path: `${pictures}failed-trust-${String(i)}.png` }).catch(() => undefined);
-  }
+  if (task.result?.state === "fail") await pair.failed();
 });
 
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => pair.part());
 
 /** The parts of the recovery key on the screen. */
 async function partsOn(page: Page): Promise<string[]> {
@@ -102,7 +80,7 @@ it("talks, so that there is history", async () => {
 });
 
 it("confirms a second device by comparing drawings, which then reads what was said before", async () => {
-  second = await join(phone, true);
+  second = await pair.join(phone, true);
   await second.signIn(physicianIs.name, "stay");
   await second.look("confirm-phone");
   await second.page.getByRole("button", { name: /another device/ }).click();
@@ -131,7 +109,7 @@ it("confirms a second device by comparing drawings, which then reads what was sa
 });
 
 it("confirms a third device with the recovery key, after a wrong one", async () => {
-  const third = await join(desktop);
+  const third = await pair.join(desktop);
   const { page } = third;
   await third.signIn(physicianIs.name, "stay");
   await page.getByRole("button", { name: /recovery key/ }).click();
@@ -281,5 +259,5 @@ it("opens without a network, and sends once what was written there, also after a
 });
 
 it("never threw, broke the content security policy or showed axe anything wrong", () => {
-  expect(everybody.flatMap((person) => person.faults)).toEqual([]);
+  expect(pair.faults).toEqual([]);
 });
