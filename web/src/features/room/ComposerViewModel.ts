@@ -5,7 +5,7 @@ import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { SavedReply } from "../../store/conversation.ts";
 import { findEmoji, loadEmoji, type Emoji } from "../../store/emoji.ts";
 import { formatted } from "../../store/markdown.ts";
-import type { MessageItem, OutboxContent, Person, Priority, RoomId, Timeline } from "../../store/model.ts";
+import type { MessageItem, OutboxContent, OutboxEntry, Person, Priority, RoomId, Timeline } from "../../store/model.ts";
 import { format, triggerAt, type Chosen, type Format, type Trigger } from "./formatting.ts";
 import { RoomStoreOf } from "./RoomStoreOf.ts";
 
@@ -145,19 +145,33 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
   };
 
   readonly edit = (item: MessageItem): void => {
-    if (item.body.kind !== "text") return;
-    const { edit, ...draft } = this.#draft;
-    this.#keep({ ...draft, reply: undefined, text: item.body.text, edit: { item: item.id, before: edit?.before ?? draft.text }, people: this.#timeline.snapshot?.others ?? [] });
-    this.#toEnd();
+    if (item.body.kind === "text") this.#change(item.id, item.body.text);
   };
+
+  #change(item: string, text: string): void {
+    const { edit, ...draft } = this.#draft;
+    this.#keep({ ...draft, reply: undefined, text, edit: { item, before: edit?.before ?? draft.text }, people: this.#timeline.snapshot?.others ?? [] });
+    this.#toEnd();
+  }
 
   readonly prioritize = (priority: Priority | undefined): void => {
     this.#keep({ ...this.#draft, priority });
   };
 
-  /** The arrow up in an empty field changes what one has written last. */
+  /**
+   * The arrow up in an empty field changes what one has written last. As long as that is not on the server, nothing: it
+   * must not be the message before it.
+   */
   readonly editLast = (): boolean => {
-    const last = this.#timeline.snapshot?.items.findLast((item): item is MessageItem => item.kind === "message" && item.own && item.body.kind === "text");
+    const own = (this.#timeline.snapshot?.items ?? []).filter((item): item is MessageItem => item.kind === "message" && item.own);
+    const here = (entry: OutboxEntry): boolean => own.some((item) => item.txn === entry.txn || item.id === entry.event);
+    const sent = this.#app.outbox.snapshot.findLast((entry) => entry.room === this.room && entry.content.thread === this.thread && !here(entry));
+    if (sent !== undefined) {
+      if (sent.event === undefined || sent.content.kind !== "text" || sent.content.edits !== undefined) return false;
+      this.#change(sent.event, sent.content.text);
+      return true;
+    }
+    const last = own.findLast((item) => item.body.kind === "text");
     if (last === undefined) return false;
     this.edit(last);
     return true;

@@ -162,6 +162,32 @@ describe("ComposerViewModel", () => {
     expect(desk.composer.snapshot.draft).toMatchObject({ text: "half a sen" });
   });
 
+  it("never changes the message before the one that was written last", async () => {
+    let accept: (event: string) => void = () => undefined;
+    app = testApp(() => new Promise((yes) => (accept = yes)));
+    app.timelines.set(room, timeline);
+    app.rooms.set([roomOf(room)]);
+    const composer = new ComposerViewModel(app, room);
+    const end = composer.subscribe(() => undefined);
+    await app.outbox.start();
+    show(message("$1", anna));
+    composer.type("the newer one");
+    await composer.send();
+    expect(composer.editLast()).toBe(false);
+    expect(composer.snapshot.draft.edit).toBeUndefined();
+    accept("$new");
+    await vi.waitFor(() => {
+      expect(app.outbox.snapshot[0]?.event).toBe("$new");
+    });
+    expect(composer.editLast()).toBe(true);
+    expect(composer.snapshot.draft).toMatchObject({ text: "the newer one", edit: { item: "$new" } });
+    composer.leaveAbout();
+    show(message("$1", anna), message("$new", anna));
+    expect(composer.editLast()).toBe(true);
+    expect(composer.snapshot.draft).toMatchObject({ text: "$new", edit: { item: "$new" } });
+    end();
+  });
+
   it("finds people by any part of their name, and names them", async () => {
     desk.composer.type("@ros");
     await vi.waitFor(() => {

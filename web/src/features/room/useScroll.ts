@@ -7,8 +7,8 @@ const nearEnd = 80;
 
 /** Where somebody is in a conversation. */
 interface Place {
-  /** At the newest message, and so to stay there. */
-  readonly end: boolean;
+  /** At the newest message, and so to stay there; `going`: asked for, and not there yet. */
+  readonly end: boolean | "going";
   /** The message at the top of the screen, and where it ended there. */
   readonly row: HTMLElement | undefined;
   readonly rowEnd: number;
@@ -42,12 +42,14 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
   const [away, setAway] = useState(false);
   const [unreadSeen, setUnreadSeen] = useState(false);
   const { rows, history, newer, target } = now;
+  /** Is the last row the newest message? Otherwise its end is not where anybody stays. */
+  const live = useRef(false);
 
   const look = useCallback(() => {
     const box = scroller.current;
     if (box === null) return;
-    place.current = placeIn(box);
-    const { end } = place.current;
+    if (place.current.end !== "going" || live.current || !atEnd(box)) place.current = placeIn(box, live.current);
+    const end = place.current.end !== false;
     setAway(!end);
     model.follow(end);
     if (showsUnread(box)) setUnreadSeen(true);
@@ -58,14 +60,17 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
     const box = scroller.current;
     if (box === null) return;
     const { end, row, rowEnd, scrolled } = place.current;
-    if (end && (box.scrollTop >= scrolled - 1 || atEnd(box))) box.scrollTop = box.scrollHeight;
+    if (end === "going" || (end && live.current && (box.scrollTop >= scrolled - 1 || atEnd(box)))) box.scrollTop = box.scrollHeight;
     else if (row?.isConnected === true && !(holds() && box.scrollTop > 0)) {
       const moved = endOf(row, box) - rowEnd + (box.scrollTop - scrolled);
       if (Math.abs(moved) >= 1) box.scrollTop += moved;
     }
-    place.current = placeIn(box);
+    if (end !== "going" || live.current) place.current = placeIn(box, live.current);
   }, []);
-  useLayoutEffect(hold, [hold, rows]);
+  useLayoutEffect(() => {
+    live.current = newer === "live";
+    hold();
+  }, [hold, rows, newer]);
   // Where everything has room nobody needs to scroll.
   useLayoutEffect(() => {
     if (scroller.current !== null && showsUnread(scroller.current)) setUnreadSeen(true);
@@ -88,6 +93,7 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
     if (box === null || row === undefined) return;
     row.scrollIntoView({ block: target?.mark === true ? "center" : "start" });
     row.querySelector<HTMLElement>("article")?.focus({ preventScroll: true });
+    place.current = { ...newest, end: false };
     look();
   }, [target, look]);
 
@@ -146,10 +152,10 @@ function atEnd(box: HTMLElement): boolean {
 }
 
 /** Where one is to begin with. */
-const newest: Place = { end: true, row: undefined, rowEnd: 0, scrolled: 0 };
+const newest: Place = { end: "going", row: undefined, rowEnd: 0, scrolled: 0 };
 
 /** The first message whose end is on the screen is found by halves. Days and marks are no hold: they move when older messages come. */
-function placeIn(box: HTMLElement): Place {
+function placeIn(box: HTMLElement, live: boolean): Place {
   const rows = box.querySelectorAll<HTMLElement>("[data-row]:has(> article)");
   let low = 0;
   let high = rows.length - 1;
@@ -160,5 +166,5 @@ function placeIn(box: HTMLElement): Place {
     else low = middle + 1;
   }
   const row = rows[low];
-  return { end: atEnd(box), row, rowEnd: row === undefined ? 0 : endOf(row, box), scrolled: box.scrollTop };
+  return { end: live && atEnd(box), row, rowEnd: row === undefined ? 0 : endOf(row, box), scrolled: box.scrollTop };
 }
