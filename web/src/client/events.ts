@@ -176,7 +176,7 @@ export function textOf(content: Content): string {
   return string(content["org.matrix.msc1767.text"]) ?? modern.find((one) => one !== undefined) ?? string(content["body"]) ?? "";
 }
 
-function priorityOf(content: Content): Priority | undefined {
+export function priorityOf(content: Content): Priority | undefined {
   const said = content[priorityKey];
   return said === "urgent" || said === "critical" ? said : undefined;
 }

@@ -2,7 +2,7 @@ import { NotificationCountType, type MatrixClient, type MatrixEvent, type Room }
 
 import type { LastLine, MediaSource, Person, RoomId, RoomSummary, Space, Tag } from "../store/model.ts";
 import { plainText } from "../store/plain.ts";
-import { bodyOf, personIn } from "./events.ts";
+import { bodyOf, personIn, priorityOf } from "./events.ts";
 import { notifyOf } from "./notify.ts";
 import { localPart } from "./wire.ts";
 
@@ -98,7 +98,7 @@ function lastLine(client: MatrixClient, room: Room, me: string, before: RoomSumm
     const id = event.getSender() ?? "";
     const sender = personIn(room, id);
     const own = id === me;
-    return body.kind === "text" ? { kind: "text", sender, own, text: plainText(body.text, body.html).slice(0, 200) } : { kind: body.kind, sender, own };
+    return body.kind === "text" ? { kind: "text", sender, own, text: plainText(body.text, body.html).slice(0, 200), priority: priorityOf(event.getContent()) } : { kind: body.kind, sender, own };
   }
   return { kind: "none" };
 }

@@ -28,7 +28,7 @@ export type Presence = "online" | "away" | "offline";
 export type LastLine =
   | { readonly kind: "none" }
   | { readonly kind: "decrypting" }
-  | { readonly kind: "text"; readonly sender: Person; readonly own: boolean; readonly text: string }
+  | { readonly kind: "text"; readonly sender: Person; readonly own: boolean; readonly text: string; readonly priority?: Priority | undefined }
   | { readonly kind: Exclude<MessageBody["kind"], "text">; readonly sender: Person; readonly own: boolean };
 
 /** Where somebody has put a room in their list. */

@@ -10,6 +10,7 @@ import { ActionMenu } from "../ActionMenu.tsx";
 import { RoomFace } from "../Face.tsx";
 import { Link } from "../Link.tsx";
 import { useApp } from "../context.ts";
+import { priorityWords } from "../priority.ts";
 import styles from "./RoomLine.module.css";
 
 export interface RoomLineProps {
@@ -98,8 +99,14 @@ function Preview({ room, draft, typing = [] }: Pick<RoomLineProps, "room" | "dra
       </span>
     );
   }
+  const priority = room.last.kind === "text" ? room.last.priority : undefined;
   return (
     <span className={styles["last"]} dir="auto">
+      {priority !== undefined && (
+        <span className={styles["priority"]} data-priority={priority}>
+          {t(priorityWords[priority])}{" "}
+        </span>
+      )}
       {lastText(room, words)}
     </span>
   );

@@ -3,7 +3,7 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n/words.tsx";
 import styles from "./Announcer.module.css";
 import { bodyText } from "./bodyText.ts";
-import { priorityWords } from "./PriorityView.tsx";
+import { priorityWords } from "../priority.ts";
 import type { Row } from "./rows.ts";
 
 /** Tells a screen reader what somebody else has just written; never what was loaded from the history. */

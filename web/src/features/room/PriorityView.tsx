@@ -6,10 +6,10 @@ import { IconButton } from "../../ui/Button.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
 import { Menu } from "../../ui/Menu.tsx";
 import type { MenuItem } from "../../ui/MenuPopup.tsx";
+import { priorityWords } from "../priority.ts";
 import type { ComposerViewModel } from "./ComposerViewModel.ts";
 import styles from "./PriorityView.module.css";
 
-export const priorityWords: Readonly<Record<Priority, Word>> = { urgent: "priority.urgent", critical: "priority.critical" };
 const icons: Readonly<Record<Priority, IconName>> = { urgent: "bell", critical: "octagon" };
 const explained: Readonly<Record<Priority, Word>> = { urgent: "priority.urgentText", critical: "priority.criticalText" };
 
