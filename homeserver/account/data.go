@@ -120,15 +120,25 @@ func (a *Accounts) SetDatum(ctx context.Context, user id.UserID, d Datum) error 
 }
 
 // DeleteDatum removes one entry and reports the change, also when the entry was not there: who asked waits to
-// be told.
+// be told. Each report stays in the database, so those about nothing count like entries.
 func (a *Accounts) DeleteDatum(ctx context.Context, user id.UserID, room id.RoomID, typ string) error {
 	if typ == "" || len(typ) > maxDatumType || len(room) > maxDatumType {
 		return fault.New(fault.InvalidParam, "The type of the account data is empty or too long.")
 	}
 	return a.write(ctx, "delete account data", user, func(tx *db.Tx) error {
-		_, err := tx.Exec(`delete from account_data where user_id = $1 and room_id = $2 and type = $3`, string(user), string(room), typ)
+		n, err := tx.Exec(`delete from account_data where user_id = $1 and room_id = $2 and type = $3`, string(user), string(room), typ)
 		if err != nil {
 			return fmt.Errorf("delete account data: %w", err)
+		}
+		if n == 0 {
+			var told int
+			err := tx.QueryRow(`select count(*) from feed_change where user_id = $1 and kind = 'account_data'`, string(user)).Scan(&told)
+			if err != nil {
+				return fmt.Errorf("count reports of account data: %w", err)
+			}
+			if told >= maxData {
+				return fault.New(fault.TooLarge, "This account has too many entries of account data.")
+			}
 		}
 		a.dataChanged(tx, user, room, typ)
 		return nil

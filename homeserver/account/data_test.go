@@ -114,6 +114,12 @@ func TestAccountData(t *testing.T) {
 		b.changes = nil
 		put("!r:hs", "a", ` { } `)
 		b.must(b.DeleteDatum(b.ctx, alice, "", "none"))
+		b.must(b.db.Write(b.ctx, "many reports", nil, func(tx *db.Tx) error {
+			_, err := tx.Exec(`with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000)
+				insert into feed_change (user_id, kind, room_id, name, pos) select '@bob:test', 'account_data', '', 'type' || i, i from n`)
+			return err
+		}))
+		b.wantFault(b.DeleteDatum(b.ctx, "@bob:test", "", "another"), fault.TooLarge)
 		b.wantFault(b.DeleteDatum(b.ctx, alice, "", ""), fault.InvalidParam)
 		if all, err := b.Data(b.ctx, alice, nil); err != nil || len(all) != 1 || all[0].Room != "" {
 			b.t.Errorf("left after deleting: %s, %v", all, err)

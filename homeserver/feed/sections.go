@@ -71,8 +71,16 @@ func (f *Feed) changedData(ctx context.Context, user id.UserID, keys []AccountDa
 	if err != nil {
 		return nil, err
 	}
+	type key struct {
+		room id.RoomID
+		typ  string
+	}
+	there := make(map[key]bool, len(data))
+	for _, d := range data {
+		there[key{d.Room, d.Type}] = true
+	}
 	for _, k := range keys {
-		if !slices.ContainsFunc(data, func(d AccountDatum) bool { return d.Room == k.Room && d.Type == k.Type }) {
+		if !there[key{k.Room, k.Type}] {
 			data = append(data, AccountDatum{Room: k.Room, Type: k.Type, Content: json.RawMessage(`{}`)})
 		}
 	}
