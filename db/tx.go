@@ -4,12 +4,22 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/fnv"
 	"strings"
 )
 
 // Key names something that has a head: a small versioned value that is locked
 // while a write that declared the key runs, such as the newest state of a room.
 type Key int64
+
+// KeyOf is the key of something that is known by a name, such as a person. What tells apart the things that have one
+// name; it is part of what is stored.
+func KeyOf(what, name string) Key {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(what))
+	_, _ = h.Write([]byte(name))
+	return Key(h.Sum64()) //nolint:gosec // any 64 bits are a key
+}
 
 // Series is a sequence of gap-free increasing numbers, starting at 1.
 type Series int

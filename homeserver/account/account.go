@@ -7,7 +7,6 @@ package account
 
 import (
 	"context"
-	"hash/fnv"
 	"log/slog"
 	"time"
 
@@ -150,12 +149,7 @@ func (a *Accounts) changed(tx *db.Tx, c Change) {
 }
 
 // userKey is what writes about one user lock.
-func userKey(user id.UserID) db.Key {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte("account:"))
-	_, _ = h.Write([]byte(user))
-	return db.Key(h.Sum64()) //nolint:gosec // any 64 bits are a key
-}
+func userKey(user id.UserID) db.Key { return db.KeyOf("account:", string(user)) }
 
 // write runs f under the lock of user.
 func (a *Accounts) write(ctx context.Context, name string, user id.UserID, f func(tx *db.Tx) error) error {

@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"strings"
 	"time"
@@ -93,12 +92,7 @@ func New(o Options) *Keys {
 func (k *Keys) local(user id.UserID) bool { return user.Homeserver() == k.ServerName }
 
 // lock is the key under which everything about user's keys is changed.
-func lock(user id.UserID) db.Key {
-	h := fnv.New64a()
-	h.Write([]byte("e2ee\x00"))
-	h.Write([]byte(user))
-	return db.Key(int64(h.Sum64()))
-}
+func lock(user id.UserID) db.Key { return db.KeyOf("e2ee\x00", string(user)) }
 
 // write runs f in a transaction that nobody else changes keys of these users beside, on any node.
 func (k *Keys) write(ctx context.Context, name string, users []id.UserID, f func(tx *db.Tx) error) error {

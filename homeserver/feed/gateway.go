@@ -48,7 +48,7 @@ func (p *pushing) tell(ctx context.Context, to *storedPusher, set settings, news
 	for _, n := range news[max(first, len(news)-pushBurst):] {
 		ev, err := p.f.rooms.Event(ctx, n.r.ID, n.event)
 		if err == nil && ev.TS >= oldest {
-			res, err := p.f.match(ctx, readerOf(to.user, set, n.r), n.r, ev)
+			res, _, err := p.f.match(ctx, readerOf(to.user, set, n.r), n.r, ev)
 			if err != nil {
 				return err
 			}

@@ -100,7 +100,7 @@ func (f *Feed) appendNotification(ctx context.Context, dst []byte, who access.Wh
 	if err != nil {
 		return nil, err
 	}
-	res, err := f.match(ctx, readerOf(who.User, set, n.r), n.r, ev)
+	res, _, err := f.match(ctx, readerOf(who.User, set, n.r), n.r, ev)
 	if err != nil {
 		return nil, err
 	}

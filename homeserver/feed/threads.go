@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -166,12 +165,7 @@ func (f *Feed) changeSubscription(ctx context.Context, user id.UserID, t thread,
 }
 
 // subscriptionLock is the key under which a person's subscriptions are changed.
-func subscriptionLock(user id.UserID) db.Key {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte("threads\x00"))
-	_, _ = h.Write([]byte(user))
-	return db.Key(h.Sum64()) //nolint:gosec // any 64 bits are a key
-}
+func subscriptionLock(user id.UserID) db.Key { return db.KeyOf("threads\x00", string(user)) }
 
 // appendSubscription hands over what a subscription becomes, and publishes it.
 func (f *Feed) appendSubscription(tx *db.Tx, s subscription, want wanted) {
@@ -294,13 +288,9 @@ func (f *Feed) subscribers(ctx context.Context, t thread) (map[id.UserID]subscri
 	return have, nil
 }
 
-// threadFor tells whether an event is in a thread, and whether a person was subscribed to it when it came.
-func (f *Feed) threadFor(ctx context.Context, user id.UserID, r *room.Room, ev *room.Event) (is, subscribed bool, err error) {
-	root, err := f.threadOf(ctx, r, ev)
-	if err != nil || root == mainThread {
-		return false, false, err
-	}
-	all, err := f.subscribers(ctx, thread{r.ID, root})
+// subscribed tells whether a person was subscribed to the thread of an event when it came.
+func (f *Feed) subscribed(ctx context.Context, user id.UserID, t thread, ev *room.Event) (bool, error) {
+	all, err := f.subscribers(ctx, t)
 	s, ok := all[user]
-	return true, ok && s.at(ev.Pos), err
+	return ok && s.at(ev.Pos), err
 }

@@ -247,30 +247,40 @@ func (f *Feed) consider(ctx context.Context, u *unread, who *reader, r *room.Roo
 	if ev.RedactedBecause != nil || who.ignored[ev.Sender] && !ev.State() {
 		return nil
 	}
-	res, err := f.match(ctx, who, r, ev)
+	res, thread, err := f.match(ctx, who, r, ev)
 	if err != nil || !res.Notify {
-		return err
-	}
-	thread, err := f.threadOf(ctx, r, ev)
-	if err != nil {
 		return err
 	}
 	u.add(note{ev.Pos, ev.ID, thread, res.Highlight})
 	return nil
 }
 
-// match finds the rule that decides whether an event notifies a reader.
-func (f *Feed) match(ctx context.Context, who *reader, r *room.Room, ev *room.Event) (push.Result, error) {
+// match finds the rule that decides whether an event notifies a reader, and in which thread it does.
+func (f *Feed) match(ctx context.Context, who *reader, r *room.Room, ev *room.Event) (res push.Result, root string, err error) {
 	place := who.room
 	place.SenderLevel = r.Power().User(ev.Sender)
-	var failed error
+	find := sync.OnceValues(func() (string, error) { return f.threadOf(ctx, r, ev) })
 	if ev.RelTarget != "" {
-		place.Thread = func() (is, subscribed bool) {
-			is, subscribed, failed = f.threadFor(ctx, who.user, r, ev)
-			return is, subscribed
+		subscribed := sync.OnceValues(func() (bool, error) {
+			root, err := find()
+			if err != nil || root == mainThread {
+				return false, err
+			}
+			return f.subscribed(ctx, who.user, thread{r.ID, root}, ev)
+		})
+		place.Thread = func() (is, was bool) {
+			was, failed := subscribed()
+			err = failed
+			root, _ := find()
+			return failed == nil && root != mainThread, was
 		}
 	}
-	return who.rules.Match(f.prepared(ev), &place), failed
+	res = who.rules.Match(f.prepared(ev), &place)
+	if err != nil || !res.Notify {
+		return res, "", err
+	}
+	root, err = find()
+	return res, root, err
 }
 
 // threadOf is the root of the thread that an event belongs to, or "main" (client-server API, "Threading").
