@@ -23,6 +23,7 @@ const (
 	// Garbage is collected more often while a crowd arrives that is going to wait.
 	crowdLook = 250 * time.Millisecond
 	crowd     = 300 // who came to wait since the last collection
+	crowdGone = 40  // looks during which there were far fewer until who comes back counts as new
 )
 
 // tuneMemory sets how often garbage is collected.
@@ -61,19 +62,22 @@ func returnMemory(ctx context.Context) {
 func collectForCrowds(ctx context.Context, waiting func() int) {
 	look := time.NewTicker(crowdLook)
 	defer look.Stop()
-	had := 0
+	most, since := 0, 0 // who waited at most since then, and how often it was looked since they were more
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
-		switch n := waiting(); {
-		case n < had:
-			had = n
-		case n-had >= crowd:
-			had = n
+		n := waiting()
+		switch since++; {
+		case n-most >= crowd:
+			most, since = n, 0
 			runtime.GC()
+		case n > most-crowd: // they were answered and come back: no new crowd
+			since = 0
+		case since >= crowdGone:
+			most, since = n, 0
 		}
 	}
 }
