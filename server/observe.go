@@ -16,15 +16,23 @@ import (
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/invite"
+	"github.com/myelin-health/myelin/homeserver/notice"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/seal"
 )
 
 // auditor writes the audit entry of every event in the event's transaction.
-type auditor struct{ log *audit.Log }
+type auditor struct {
+	log     *audit.Log
+	notices *notice.Notices
+}
 
 // Committing implements room.Observer.
 func (a auditor) Committing(tx *db.Tx, _ *db.Num, ev *room.Event, r *room.Room, _ []room.StateChange) {
+	if by := a.notices.On(ev); by != "" {
+		a.log.Append(tx, audit.Entry{Act: audit.Admin, Who: by, Room: ev.RoomID, Target: "notice " + string(ev.ID), Outcome: audit.Done})
+		return
+	}
 	act, target := actOf(ev, r)
 	a.log.Append(tx, audit.Entry{Act: act, Who: ev.Sender, Device: ev.Device, Room: ev.RoomID, Target: target, Outcome: audit.Done})
 }

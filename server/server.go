@@ -196,13 +196,13 @@ func (s *Server) buildRooms(ctx context.Context) error {
 	}
 	s.search = search.New(search.Options{DB: s.db, Seal: s.keys, Rooms: func() *room.Rooms { return s.rooms }, Log: s.log})
 	s.notices = notice.New(notice.Options{
-		DB: s.db, Audit: s.audit, Accounts: s.accounts, Rooms: func() *room.Rooms { return s.rooms }, Name: c.ServerName,
+		DB: s.db, Accounts: s.accounts, Rooms: func() *room.Rooms { return s.rooms }, Name: c.ServerName,
 	})
 	s.rooms, err = room.New(room.Options{
 		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: key, Clock: s.clock, Log: s.log, Metrics: s.registry,
 		DefaultVersion: id.RoomVersion(c.RoomVersion), CreatableVersions: roomVersions(c), EncryptRooms: room.Encrypt(c.EncryptRooms),
 		Policies:  []room.Policy{s.notices.MayLeave},
-		Observers: []room.Observer{auditor{s.audit}, s.feed, s.search},
+		Observers: []room.Observer{auditor{s.audit, s.notices}, s.feed, s.search},
 		Profile:   s.profile, Exists: s.exists, Invitable: s.invitable, Guest: s.guests(),
 		FindAlias: s.services.FindAlias, AliasReserved: s.services.AliasReserved,
 	})

@@ -1,6 +1,9 @@
 package servertest
 
 import (
+	"database/sql"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"maunium.net/go/mautrix/id"
@@ -40,20 +43,49 @@ func TestServerNotices(t *testing.T) {
 		if e := ask(t, s.URL, alice, "200", "GET", room+"/event/"+sent, ``); e.Get("content.body").Str != "Tonight the server rests from 2 to 3." || e.Get("sender").Str != "@_server:localhost" {
 			t.Errorf("notice: %s", e)
 		}
-		if tags := ask(t, s.URL, alice, "200", "GET", "/_matrix/client/v3/user/@alice:localhost/rooms/"+invited[0]+"/tags", ``); !tags.Get(`tags.m\.server_notice`).Exists() {
+		tagPath := "/_matrix/client/v3/user/@alice:localhost/rooms/" + invited[0] + "/tags"
+		if tags := ask(t, s.URL, alice, "200", "GET", tagPath, ``); !tags.Get(`tags.m\.server_notice`).Exists() {
 			t.Errorf("tags: %s", tags)
 		}
 		if _, err := alice.SendText(t.Context(), id.RoomID(invited[0]), "Thank you"); err == nil {
 			t.Error("people can write where nobody reads")
 		}
 		ask(t, s.URL, alice, "404 M_NOT_FOUND", "GET", room+"/state/m.room.encryption", ``)
+		ask(t, s.URL, alice, "200", "DELETE", tagPath+"/m.server_notice", ``)
 		ask(t, s.URL, alice, "200", "POST", room+"/leave", `{}`)
 		ask(t, s.URL, admin, "200", "POST", path, body)
 		if again := rooms("invite"); len(again) != 1 || again[0] != invited[0] {
 			t.Errorf("invited to %v, not to the same room again", again)
 		}
+		if tags := ask(t, s.URL, alice, "200", "GET", tagPath, ``); !tags.Get(`tags.m\.server_notice`).Exists() {
+			t.Errorf("tags after another notice: %s", tags)
+		}
 		if n := ask(t, s.URL, alice, "200", "POST", "/_matrix/client/v3/user_directory/search", `{"search_term":"_server"}`).Get("results.#").Int(); n != 0 {
 			t.Error("the server's own account is found among people")
 		}
+		if file := filepath.Join(s.Dir, "myelin.db"); fileExists(file) { // with SQLite
+			if n := audited(t, file, "administrative act", "@admin:localhost"); n != 2 {
+				t.Errorf("%d audit entries say who sent notices, want one for each", n)
+			}
+		}
 	})
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// audited counts what somebody did.
+func audited(t *testing.T, file, act, who string) (n int) {
+	t.Helper()
+	d, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.QueryRow(`select count(*) from audit_leaf where act = ? and who = ?`, act, who).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

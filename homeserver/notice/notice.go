@@ -5,28 +5,23 @@ package notice
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/tidwall/gjson"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/homeserver/room"
 )
 
-const (
-	tag    = "m.server_notice"
-	device = "NOTICES" // for transaction ids
-)
+const tag = "m.server_notice"
 
 // Options configures Notices. All are needed.
 type Options struct {
 	DB       *db.DB
-	Audit    *audit.Log
 	Accounts *account.Accounts
 	Rooms    func() *room.Rooms // which is built later and asks MayLeave
 	Name     string             // that people see
@@ -36,7 +31,6 @@ type Options struct {
 type Notices struct {
 	o      Options
 	sender id.UserID
-	mu     sync.Mutex // held while a notice is sent, so that nobody gets two rooms
 }
 
 // New returns Notices.
@@ -69,23 +63,20 @@ func (n *Notices) Send(ctx context.Context, by, to id.UserID, content json.RawMe
 	if !gjson.ParseBytes(content).IsObject() || gjson.GetBytes(content, "body").Type != gjson.String || gjson.GetBytes(content, "msgtype").Type != gjson.String {
 		return "", fault.New(fault.BadJSON, "content must have a msgtype and a body.")
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	roomID, err := n.room(ctx, to)
 	if err != nil {
 		return "", fmt.Errorf("room of a notice: %w", err)
 	}
-	if txn != "" {
-		txn = string(by) + " " + txn
+	// The administrator stands in place of the device: transaction ids go by it, and the audit entry, see On.
+	return n.o.Rooms().Send(ctx, roomID, room.Draft{Type: "m.room.message", Sender: n.sender, Device: id.DeviceID(by), Txn: txn, Content: []byte(content)})
+}
+
+// On tells on whose behalf the server said something; empty: it is no notice.
+func (n *Notices) On(ev *room.Event) id.UserID {
+	if ev.Sender != n.sender || ev.State() {
+		return ""
 	}
-	e, err := n.o.Rooms().Send(ctx, roomID, room.Draft{Type: "m.room.message", Sender: n.sender, Device: device, Txn: txn, Content: []byte(content)})
-	if err != nil {
-		return "", err
-	}
-	return e, n.o.DB.Write(ctx, "notice", nil, func(tx *db.Tx) error {
-		n.o.Audit.Append(tx, audit.Entry{Act: audit.Admin, Who: by, Room: roomID, Target: "notice to " + string(to), Outcome: audit.Done})
-		return nil
-	})
+	return id.UserID(ev.Device)
 }
 
 // room returns the room of somebody's notices; it is made, and they are invited again, when needed.
@@ -98,35 +89,57 @@ func (n *Notices) room(ctx context.Context, to id.UserID) (id.RoomID, error) {
 			return "", err
 		}
 	}
-	rooms := n.o.Rooms()
-	members, err := rooms.RoomsOf(ctx, to)
+	roomID, err := n.roomOf(ctx, to)
 	if err != nil {
 		return "", err
 	}
-	for _, m := range members {
-		r, err := rooms.Get(ctx, m.Room)
-		if fault.Is(err, fault.NotFound) {
-			continue
+	r, err := n.o.Rooms().Get(ctx, roomID)
+	if err != nil {
+		return "", err
+	}
+	if tags, err := n.o.Accounts.Tags(ctx, to, roomID); err != nil {
+		return "", err
+	} else if _, ok := tags[tag]; !ok {
+		if err := n.o.Accounts.SetTag(ctx, to, roomID, tag, json.RawMessage(`{"order":0}`)); err != nil {
+			return "", err
 		}
+	}
+	if m := r.Membership(to); m == room.Join || m == room.Invite {
+		return roomID, nil
+	}
+	return roomID, n.o.Rooms().Invite(ctx, n.sender, roomID, to, "")
+}
+
+// roomOf returns the room of somebody's notices, who may not be in it. Which one it is stands in the head of a key of the
+// person's, so that two processes agree on one; the room that the slower one made stays empty.
+func (n *Notices) roomOf(ctx context.Context, to id.UserID) (id.RoomID, error) {
+	rooms, key := n.o.Rooms(), db.KeyOf("notices\x00", string(to))
+	for {
+		version, value, ok, err := n.o.DB.Head(ctx, key)
 		if err != nil {
 			return "", err
 		}
-		if r.State("m.room.create", "").Sender != n.sender || r.Membership(n.sender) != room.Join {
-			continue
-		}
-		if m.Membership != room.Join && m.Membership != room.Invite {
-			if err := rooms.Invite(ctx, n.sender, m.Room, to, ""); err != nil {
-				return "", err
+		if ok {
+			if _, err := rooms.Get(ctx, id.RoomID(value)); !fault.Is(err, fault.NotFound) {
+				return id.RoomID(value), err
 			}
 		}
-		return m.Room, nil
+		made, err := rooms.Create(ctx, n.sender, room.Creation{
+			Preset: "private_chat", Name: n.o.Name, Plain: true,
+			Power: []byte(`{"users_default":-10,"events_default":0,"invite":50}`), // only the server writes
+		})
+		if err != nil {
+			return "", err
+		}
+		err = n.o.DB.Write(ctx, "room of notices", []db.Key{key}, func(tx *db.Tx) error {
+			if now, _, _ := tx.Head(key); now != version {
+				return db.ErrStale
+			}
+			tx.SetHead(key, []byte(made))
+			return nil
+		})
+		if err == nil || !errors.Is(err, db.ErrStale) {
+			return made, err
+		}
 	}
-	roomID, err := rooms.Create(ctx, n.sender, room.Creation{
-		Preset: "private_chat", Name: n.o.Name, Invite: []id.UserID{to}, Plain: true,
-		Power: []byte(`{"users_default":-10,"events_default":0,"invite":50}`), // only the server writes
-	})
-	if err != nil {
-		return "", err
-	}
-	return roomID, n.o.Accounts.SetTag(ctx, to, roomID, tag, json.RawMessage(`{"order":0}`))
 }
