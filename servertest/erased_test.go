@@ -3,8 +3,6 @@ package servertest
 import (
 	"bytes"
 	"database/sql"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -53,18 +51,10 @@ func sealedBody(t *testing.T, dir, event string) []byte {
 // holding lists the files below dir that contain the bytes.
 func holding(t *testing.T, dir string, want []byte) (files []string) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
+	eachFile(t, dir, func(name string, raw []byte) {
 		if bytes.Contains(raw, want) {
-			files = append(files, d.Name())
+			files = append(files, name)
 		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return files
 }
