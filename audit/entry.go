@@ -20,7 +20,10 @@ const (
 	Register       Act = "registered"
 	Deactivate     Act = "deactivated"
 	PasswordChange Act = "password changed"
-	TokenMade      Act = "token made" // a short-lived one; Target is what it is good for
+	TokenMade      Act = "token made"      // a short-lived one; Target is what it is good for
+	AddressAdded   Act = "address added"   // an e-mail address to an account
+	AddressRemoved Act = "address removed" // and from it
+	MailGivenUp    Act = "mail given up"   // Target is what it was about
 
 	RoomCreate Act = "room created"
 	Join       Act = "joined"
@@ -45,7 +48,7 @@ const (
 )
 
 // Acts is every act there is.
-var Acts = []Act{SignIn, SignInFailed, SignOut, Register, Deactivate, PasswordChange, TokenMade, RoomCreate, Join, Leave, Invite, Kick,
+var Acts = []Act{SignIn, SignInFailed, SignOut, Register, Deactivate, PasswordChange, TokenMade, AddressAdded, AddressRemoved, MailGivenUp, RoomCreate, Join, Leave, Invite, Kick,
 	Ban, Unban, Knock, RoomChange, MessageSend, MessageRedact, FileUpload, FileRead, AccessRefused, Complaint, KeyChange, Admin, Erase}
 
 var acts = func() map[Act]bool {

@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/mail"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -47,6 +49,14 @@ type Config struct {
 	RateLimits               string        `key:"rate_limits" default:"on" allowed:"on,off" doc:"Limits on sign-ins, messages and requests per person and per address. Off is for tests only."`
 	PasswordHashing          string        `key:"password_hashing" default:"strong" allowed:"strong,fast" doc:"Cost of argon2id. fast is for tests: it also takes short passwords, and refuses to start on an address that is not loopback."`
 	PrivateAddresses         string        `key:"private_addresses" default:"deny" allowed:"deny,allow" doc:"Whether outgoing calls may go to loopback and private addresses."`
+	SMTP                     string        `key:"smtp" default:"" doc:"Mail server for addresses of accounts, new passwords, invitations and notifications by e-mail, as mail.example.org:587. Empty: the server sends no mail. Needs smtp_from and public_url."`
+	SMTPTLS                  string        `key:"smtp_tls" default:"starttls" allowed:"starttls,implicit,none" doc:"How the connection to the mail server is encrypted: after STARTTLS (port 587), from its beginning (port 465), or not at all, which only a mail server on this machine may."`
+	SMTPCA                   string        `key:"smtp_ca" default:"" doc:"PEM file with the certificates that the mail server's is signed by. Empty: those of the system."`
+	SMTPUser                 string        `key:"smtp_user" default:"" doc:"Name to sign in to the mail server with. Empty: without."`
+	SMTPPassword             string        `key:"smtp_password" default:"" doc:"Password to sign in to the mail server with." secret:"all"`
+	SMTPPasswordFile         string        `key:"smtp_password_file" default:"" doc:"File that holds the password instead."`
+	SMTPFrom                 string        `key:"smtp_from" default:"" doc:"E-mail address that mail comes from, as no-reply@example.org."`
+	RegistrationEmail        string        `key:"registration_email" default:"optional" allowed:"optional,required" doc:"Whether who makes an account has to confirm an e-mail address, where smtp is set."`
 	AppservicesDir           string        `key:"appservices_dir" default:"" doc:"Folder with registration files (*.yaml) of application services. Empty: none."`
 	RoomVersion              string        `key:"room_version" default:"12" allowed:"3,4,5,6,7,8,9,10,11,12" doc:"Room version of new rooms when the client names none."`
 	RoomVersions             []string      `key:"room_versions" default:"3,4,5,6,7,8,9,10,11,12" doc:"Room versions that new rooms may have. Others are still understood."`
@@ -291,6 +301,38 @@ func (c *Config) check() []error {
 	}
 	if !slices.Contains(c.RoomVersions, c.RoomVersion) {
 		bad("room_version", c.RoomVersion, "one of room_versions ("+strings.Join(c.RoomVersions, ", ")+")")
+	}
+	return append(problems, c.checkMail()...)
+}
+
+// checkMail checks what concerns e-mail.
+func (c *Config) checkMail() []error {
+	var problems []error
+	bad := func(key, value, allowed string) { problems = append(problems, settingError{key, value, allowed}) }
+	if c.SMTP == "" {
+		if c.RegistrationEmail == "required" {
+			bad("registration_email", c.RegistrationEmail, "required only together with smtp")
+		}
+		return problems
+	}
+	host, port, err := net.SplitHostPort(c.SMTP)
+	if n, portErr := strconv.Atoi(port); err != nil || host == "" || portErr != nil || n < 1 || n > 65535 {
+		bad("smtp", c.SMTP, "host:port, as mail.example.org:587")
+	}
+	if c.SMTPTLS == "none" && !Loopback(c.SMTP) {
+		bad("smtp_tls", c.SMTPTLS, "none only when smtp is a loopback address; else starttls or implicit")
+	}
+	if a, err := mail.ParseAddress(c.SMTPFrom); err != nil || a.Address != c.SMTPFrom || strings.ContainsFunc(c.SMTPFrom, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		bad("smtp_from", c.SMTPFrom, "an e-mail address without a name, as no-reply@example.org")
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !Loopback(net.JoinHostPort(u.Hostname(), "80"))) {
+		bad("public_url", c.PublicURL, "an https:// address, because smtp is set and mail links to it")
+	}
+	if c.SMTPPassword != "" && c.SMTPPasswordFile != "" {
+		bad("smtp_password_file", c.SMTPPasswordFile, "only without smtp_password")
+	}
+	if (c.SMTPUser == "") != (c.SMTPPassword == "" && c.SMTPPasswordFile == "") {
+		bad("smtp_user", c.SMTPUser, "only together with smtp_password or smtp_password_file")
 	}
 	return problems
 }

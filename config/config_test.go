@@ -55,6 +55,7 @@ func TestWrongValuesAreNamed(t *testing.T) {
 		{"MYELIN_SECOND_FACTOR=required", "second factors"},
 		{"MYELIN_DATA_DIR=", "folder"},
 		{"MYELIN_NONSENSE=1", "is not known"},
+		{"MYELIN_REGISTRATION_EMAIL=required", "smtp"},
 	} {
 		_, err := Load("", []string{test.env})
 		if err == nil {
@@ -67,6 +68,40 @@ func TestWrongValuesAreNamed(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: error shows the password: %v", value, err)
+		}
+	}
+}
+
+func TestMailSettings(t *testing.T) {
+	good := map[string]string{"SMTP": "mail.example.org:587", "SMTP_FROM": "no-reply@example.org", "PUBLIC_URL": "https://chat.example.org",
+		"SMTP_USER": "chat", "SMTP_PASSWORD": "hunter2"}
+	for name, c := range map[string]struct {
+		change map[string]string
+		want   string // key of the error; empty: none
+	}{
+		"as it should be":         {nil, ""},
+		"password in a file":      {map[string]string{"SMTP_PASSWORD": "", "SMTP_PASSWORD_FILE": "/run/secret"}, ""},
+		"not encrypted":           {map[string]string{"SMTP_TLS": "none"}, "smtp_tls"},
+		"not encrypted, loopback": {map[string]string{"SMTP_TLS": "none", "SMTP": "127.0.0.1:25"}, ""},
+		"no port":                 {map[string]string{"SMTP": "mail.example.org"}, "smtp"},
+		"no sender":               {map[string]string{"SMTP_FROM": ""}, "smtp_from"},
+		"a name of the sender":    {map[string]string{"SMTP_FROM": "Chat <chat@example.org>"}, "smtp_from"},
+		"a header in the sender":  {map[string]string{"SMTP_FROM": "chat@example.org\r\nBcc: x@y.example"}, "smtp_from"},
+		"nowhere to link to":      {map[string]string{"PUBLIC_URL": ""}, "public_url"},
+		"a link that is read":     {map[string]string{"PUBLIC_URL": "http://chat.example.org"}, "public_url"},
+		"a user alone":            {map[string]string{"SMTP_PASSWORD": ""}, "smtp_user"},
+		"a password alone":        {map[string]string{"SMTP_USER": ""}, "smtp_user"},
+		"two passwords":           {map[string]string{"SMTP_PASSWORD_FILE": "x"}, "smtp_password_file"},
+	} {
+		var environ []string
+		for _, set := range []map[string]string{good, c.change} { // what comes later counts
+			for key, value := range set {
+				environ = append(environ, "MYELIN_"+key+"="+value)
+			}
+		}
+		_, err := Load("", environ)
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), "key "+c.want+" ") || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -368,6 +368,20 @@ create table head (
 	PRIMARY KEY (key)
 ) with (fillfactor=50);
 
+create table mail_outbox (
+	mail_id text not null,
+	user_id text not null,
+	kind text not null,
+	created bigint not null,
+	due bigint not null,
+	gives_up bigint not null,
+	tries bigint not null,
+	body bytea not null,
+	PRIMARY KEY (mail_id)
+);
+
+CREATE INDEX mail_outbox_due ON public.mail_outbox USING btree (due);
+
 create table media (
 	media_id text not null,
 	user_id text not null,

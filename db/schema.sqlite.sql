@@ -346,6 +346,19 @@ CREATE TABLE head (
 	value   blob
 ) strict;
 
+CREATE TABLE mail_outbox (
+	mail_id  text   not null primary key,
+	user_id  text   not null,
+	kind     text   not null,
+	created  integer not null,
+	due      integer not null,
+	gives_up integer not null,
+	tries    integer not null,
+	body     blob  not null
+) strict;
+
+CREATE INDEX mail_outbox_due on mail_outbox (due);
+
 CREATE TABLE media (
     media_id   text   not null primary key,
     user_id    text   not null,

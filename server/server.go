@@ -28,6 +28,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/delayed"
 	"github.com/myelin-health/myelin/homeserver/e2ee"
 	"github.com/myelin-health/myelin/homeserver/feed"
+	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/notice"
 	"github.com/myelin-health/myelin/homeserver/preview"
@@ -61,6 +62,7 @@ type Server struct {
 	keys     *seal.Keys
 	db       *db.DB
 	audit    *audit.Log
+	mail     *mail.Outbox // nil: switched off
 	accounts *account.Accounts
 	signin   *signin.Signin
 	e2ee     *e2ee.Keys
@@ -150,7 +152,7 @@ func (s *Server) openStores(ctx context.Context) error {
 // that is built later, it does so through s.
 func (s *Server) buildParts(ctx context.Context) error {
 	for _, build := range []func(context.Context) error{
-		s.buildServices, s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildDelayed, s.buildMedia,
+		s.buildServices, s.buildMail, s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildDelayed, s.buildMedia,
 	} {
 		if err := build(ctx); err != nil {
 			return err
@@ -264,6 +266,7 @@ func (s *Server) connect(ctx context.Context) (err error) {
 	if err := s.rooms.FinishUpgrades(ctx); err != nil {
 		return err
 	}
+	s.startMail(ctx)
 	s.delayed.Start(ctx)
 	s.closers = append(s.closers, func() error { s.delayed.Close(); return nil })
 	s.cluster, err = cluster.Start(ctx, cluster.Options{DB: s.db, URL: s.config.Database, OnHint: s.hint, Log: s.log})
