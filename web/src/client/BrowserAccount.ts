@@ -1,6 +1,6 @@
 import type { Account, UnlockAnswer } from "../store/Account.ts";
 import type { Drafts } from "../store/Drafts.ts";
-import { Outbox } from "../store/Outbox.ts";
+import { Outbox, type OutboxLeader } from "../store/Outbox.ts";
 import type { Recovery, Verification } from "../store/Safety.ts";
 import { Store, type Readable } from "../store/Store.ts";
 import type { Connection as ConnectionState, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
@@ -11,7 +11,7 @@ import { Faces } from "./faces.ts";
 import { Idle } from "./idle.ts";
 import { Seen } from "./seen.ts";
 import { SealedShelf } from "./shelf.ts";
-import { Lead, Tabs, type News } from "./tabs.ts";
+import { Lead, LeaderGone, Tabs, type News } from "./tabs.ts";
 import { destroyVault, Vault, VaultLocked } from "./vault.ts";
 import { loadDemo, localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
 
@@ -47,8 +47,10 @@ export class BrowserAccount implements Account {
   #seen: Seen | undefined;
   #open: Connection | undefined;
   #idle: Idle | undefined;
-  /** This tab follows another one, which has told something. */
-  #following: "no" | "silent" | "heard" = "no";
+  /** Another tab leads, and this one shows what it tells. */
+  #following = false;
+  /** Ends the wait for a sign of the leading tab. */
+  #doubt: (() => void) | undefined;
 
   constructor(drafts: Drafts) {
     this.#drafts = new KeptDrafts(drafts, () => {
@@ -67,14 +69,16 @@ export class BrowserAccount implements Account {
     this.outbox = new Outbox({
       shelf: {
         load: async () => (await this.#shelf()).load(),
-        put: async (entry) => (await this.#shelf()).put(entry),
+        read: async (txn) => (await this.#shelf()).read(txn),
+        add: async (entry, instead) => (await this.#shelf()).add(entry, instead),
+        update: async (entry) => (await this.#shelf()).update(entry),
         remove: async (txn) => (await this.#shelf()).remove(txn),
       },
       deliver: (entry: OutboxEntry) => this.#present().deliver(entry),
       upload: (entry, hooks) => this.#present().upload(entry, hooks),
       keepBack: (entry) => this.#open?.keepBack(entry),
-      leader: () => (this.#following === "no" ? undefined : this.#leader),
-      there: (room, event) => this.#open?.holds(room, event) === true,
+      leader: () => (this.#following ? this.#leader : undefined),
+      arrived: (entry) => this.#open?.arrived(entry) === true,
       now: Date.now,
       newTxn: () => `m${crypto.randomUUID()}`,
       later,
@@ -86,8 +90,11 @@ export class BrowserAccount implements Account {
       onNews: (news) => {
         this.#heard(news);
       },
+      onSign: () => {
+        this.#trustLeader();
+      },
       onLeader: () => {
-        if (this.#following !== "no") this.#follow();
+        if (this.#following) this.#follow();
       },
     });
   }
@@ -148,7 +155,7 @@ export class BrowserAccount implements Account {
   }
 
   async signOut(): Promise<void> {
-    if (this.#following !== "no") {
+    if (this.#following) {
       await this.#tabs.call("account", "signOut", []);
       return;
     }
@@ -230,16 +237,18 @@ export class BrowserAccount implements Account {
 
   async #connect(credentials: Credentials, password: string | undefined): Promise<void> {
     if (this.#open !== undefined) return;
-    this.#following = "no";
+    this.#following = false;
+    this.#trustLeader();
+    this.#tabs.claim();
     this.outbox.takeOver();
-    void this.outbox.load();
+    this.outbox.load().catch(ignore); // the start tries again, and says so
     const vault = await this.#vaultNow();
     const { Connection } = await import("./Connection.ts"); // the SDK is most of the app: the list does not wait for it
     const connection = new Connection(credentials, vault, this, {
       onReady: (person) => {
         this.session.update((now) => ({ phase: "open", me: now.phase === "open" && now.me.id === person.id ? now.me : person, device: credentials.device }));
         this.faces.switch({ here: { homeserver: connection, safety: connection.trust } });
-        void this.outbox.start();
+        void this.#guard(() => this.outbox.start());
       },
       onName: (name) => {
         this.session.update((now) => (now.phase === "open" ? { ...now, me: { ...now.me, name } } : now));
@@ -270,24 +279,30 @@ export class BrowserAccount implements Account {
   }
 
   #told(name: string, value: unknown): void {
-    if (this.#following === "no") return;
-    this.#following = "heard";
+    if (!this.#following) return;
     if (name === "outbox") this.outbox.show(value as readonly OutboxEntry[]);
     else (this.#states()[name] as Store<unknown> | undefined)?.set(value);
   }
 
   /** Another tab holds the connection: this one shows what it tells. One that says nothing has hung and is relieved. */
   #follow(): void {
+    this.#following = true;
     this.faces.switch({ tabs: this.#tabs });
-    this.#checkLeader();
+    this.#tabs.hello();
+    this.#doubtLeader();
   }
 
-  #checkLeader(): void {
-    this.#following = "silent";
-    this.#tabs.hello();
-    later(leaderPatience, () => {
-      if (this.#following === "silent") void this.#guard(() => this.#takeOver());
+  /** Unless the leading tab says anything soon, this one takes over. */
+  #doubtLeader(): void {
+    this.#doubt ??= later(leaderPatience, () => {
+      this.#doubt = undefined;
+      if (this.#following) void this.#guard(() => this.#takeOver());
     });
+  }
+
+  #trustLeader(): void {
+    this.#doubt?.();
+    this.#doubt = undefined;
   }
 
   async #takeOver(): Promise<void> {
@@ -299,22 +314,21 @@ export class BrowserAccount implements Account {
 
   /** What the outbox asks of the tab that sends; when that one goes, the next is asked the same. */
   readonly #leader = {
-    adopt: (entry: OutboxEntry) => this.#askLeader("adopt", entry),
+    adopt: (txn: string) => this.#askLeader("adopt", txn),
     retry: (txn: string) => this.#askLeader("retry", txn),
     discard: (txn: string) => this.#askLeader("discard", txn),
   };
 
-  async #askLeader(method: "adopt" | "retry" | "discard", argument: unknown): Promise<void> {
+  async #askLeader<K extends keyof OutboxLeader>(method: K, txn: string): Promise<Awaited<ReturnType<OutboxLeader[K]>>> {
     for (;;) {
       try {
-        if (this.#following === "no") await Reflect.apply(this.outbox[method] as (argument: unknown) => Promise<void>, this.outbox, [argument]);
-        else {
-          this.#checkLeader(); // somebody waits for it now
-          await this.#tabs.call("outbox", method, [argument]);
-        }
-        return;
+        const act = (): ReturnType<OutboxLeader[K]> => Reflect.apply(this.outbox[method], this.outbox, [txn]) as ReturnType<OutboxLeader[K]>;
+        if (!this.#following) return await act();
+        this.#tabs.ping();
+        this.#doubtLeader(); // somebody waits for it now
+        return (await this.#tabs.call("outbox", method, [txn])) as Awaited<ReturnType<OutboxLeader[K]>>;
       } catch (fault) {
-        if (this.#following === "no" && !(fault instanceof Error && fault.message === "the leading tab is gone")) throw fault;
+        if (!(fault instanceof LeaderGone)) throw fault;
       }
     }
   }
@@ -345,7 +359,9 @@ export class BrowserAccount implements Account {
     this.#tabs.unlead();
     void this.#open?.close(false);
     this.#open = undefined;
-    if (this.session.snapshot.phase === "open") this.#follow();
+    if (this.session.snapshot.phase !== "open") return;
+    this.#follow();
+    this.outbox.handOver();
   };
 
   /** The server ended the session. A soft end keeps the keys for when the same person comes back. */

@@ -1,13 +1,13 @@
 import { ClientEvent, EventStatus, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type ISendEventResponse, type MatrixError, type MatrixEvent, type Room, type SyncStateData } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
-import type { UploadHooks } from "../store/Outbox.ts";
+import { isCritical, type UploadHooks } from "../store/Outbox.ts";
 import type { Readable, Store } from "../store/Store.ts";
 import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../store/media.ts";
 import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
 import { ClientSettings } from "./ClientSettings.ts";
-import { compose, expiring, relation, type Composed } from "./compose.ts";
+import { compose, marked, relation, type Composed } from "./compose.ts";
 import { DeliveryTeller } from "./delivered.ts";
 import { expiryOf } from "./expiry.ts";
 import { Media } from "./media.ts";
@@ -155,9 +155,14 @@ export class Connection implements Homeserver {
 
   // What the outbox asks for.
 
-  /** Is the server's own copy of an event in the room's timeline? */
-  holds(room: RoomId, event: string): boolean {
-    return this.#client.getRoom(room)?.findEventById(event)?.status === null;
+  /** Is the server's own copy of a message in its timeline? It is known by its transaction too: the answer may have been lost. */
+  arrived({ room, txn, event, content }: OutboxEntry): boolean {
+    const there = this.#client.getRoom(room);
+    if (there === null) return false;
+    if (event !== undefined && there.findEventById(event)?.status === null) return true;
+    const thread = content.thread === undefined ? undefined : there.getThread(content.thread);
+    const newest = [...there.getLiveTimeline().getEvents(), ...(thread?.timeline ?? [])];
+    return newest.some((one) => one.status === null && one.getUnsigned().transaction_id === txn);
   }
 
   readonly deliver = async (entry: OutboxEntry): Promise<string> => {
@@ -173,7 +178,7 @@ export class Connection implements Homeserver {
       const pending = room.getEventForTxnId(entry.txn);
       const passing = refusal.reason === "unreachable" || refusal.reason === "limited";
       // The SDK sends nothing more in a room that holds a failed event; a critical one may stay failed until somebody decides.
-      if (!passing || entry.critical === true) this.#takeOut(pending);
+      if (!passing || isCritical(entry)) this.#takeOut(pending);
       throw refusal;
     }
   };
@@ -200,6 +205,7 @@ export class Connection implements Homeserver {
   }
 
   async #sendAgain(event: MatrixEvent, room: Room): Promise<string | undefined> {
+    if (event.status === EventStatus.SENT || event.status === null) return event.getId();
     if (event.status === EventStatus.CANCELLED) event.setStatus(EventStatus.NOT_SENT); // taken out; the transaction stays known to the SDK
     const sent: Partial<ISendEventResponse> = await this.#client.resendEvent(event, room);
     return sent.event_id;
@@ -318,5 +324,5 @@ function afterPaint(then: () => void): void {
 function composed({ content, uploaded }: OutboxEntry, room: Room): Composed {
   if (content.kind !== "media") return compose(content, expiryOf(room, content));
   if (uploaded === undefined) throw new Refusal("other", "the files are not on the server");
-  return { type: "m.room.message", content: { ...mediaContent(content, uploaded), ...relation(content), ...expiring(expiryOf(room, content)) } };
+  return { type: "m.room.message", content: { ...mediaContent(content, uploaded), ...relation(content), ...marked(content, expiryOf(room, content)) } };
 }

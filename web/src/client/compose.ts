@@ -15,19 +15,24 @@ export interface Composed {
 export function compose(content: Exclude<OutboxContent, { kind: "media" }>, expires: number | undefined): Composed {
   switch (content.kind) {
     case "text":
-      return { type: "m.room.message", content: { ...textContent(content), ...expiring(expires) } };
+      return { type: "m.room.message", content: { ...textContent(content), ...marked(content, expires) } };
     case "poll": {
       const kind = content.open ? M_POLL_KIND_DISCLOSED : M_POLL_KIND_UNDISCLOSED;
       const poll = PollStartEvent.from(content.question, [...content.answers], kind.name, content.most).serialize();
-      return { type: poll.type, content: { ...(poll.content as Content), ...relation(content), ...expiring(expires) } };
+      return { type: poll.type, content: { ...(poll.content as Content), ...relation(content), ...marked(content, expires) } };
     }
     case "place": {
       const { latitude, longitude } = content.place;
       const body = `geo:${latitude.toFixed(6)},${longitude.toFixed(6)}`;
       const made = ContentHelpers.makeLocationContent(body, body, Date.now(), undefined, LocationAssetType.Self);
-      return { type: "m.room.message", content: { ...made, ...relation(content), ...expiring(expires) } };
+      return { type: "m.room.message", content: { ...made, ...relation(content), ...marked(content, expires) } };
     }
   }
+}
+
+/** What every kind of message may say besides: how soon somebody must know it, and when it vanishes. */
+export function marked({ priority }: Address, expires: number | undefined): Content {
+  return { ...(priority === undefined ? {} : { [priorityKey]: priority }), ...expiring(expires) };
 }
 
 export function expiring(expires: number | undefined): Content {
@@ -35,13 +40,12 @@ export function expiring(expires: number | undefined): Content {
 }
 
 function textContent(content: Extract<OutboxContent, { kind: "text" }>): Content {
-  const { text, html, edits, mentions = [], mentionsRoom = false, priority } = content;
+  const { text, html, edits, mentions = [], mentionsRoom = false } = content;
   const message = {
     msgtype: "m.text",
     body: text,
     ...(html === undefined ? {} : { format: "org.matrix.custom.html", formatted_body: html }),
     "m.mentions": { ...(mentions.length > 0 ? { user_ids: mentions } : {}), ...(mentionsRoom ? { room: true } : {}) },
-    ...(priority === undefined ? {} : { [priorityKey]: priority }),
   };
   if (edits === undefined) return { ...message, ...relation(content) };
   // Whoever knows no edits sees the new text with a star. Nobody is told again.

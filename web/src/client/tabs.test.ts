@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Refusal } from "../store/Homeserver.ts";
 import { Store, type Readable } from "../store/Store.ts";
 import { Face } from "./face.ts";
-import { Tabs, type Channel, type TabsEvents } from "./tabs.ts";
+import { LeaderGone, Tabs, type Channel, type TabsEvents } from "./tabs.ts";
 
 /** Channels that hear each other, as a browser's would: never oneself, and only copies. */
 class Air {
@@ -37,7 +37,7 @@ beforeEach(() => {
 });
 
 function tab(events: Partial<TabsEvents> = {}): Tabs {
-  return new Tabs(air.open(), { onState: () => undefined, onNews: () => undefined, onLeader: () => undefined, ...events });
+  return new Tabs(air.open(), { onState: () => undefined, onNews: () => undefined, onLeader: () => undefined, onSign: () => undefined, ...events });
 }
 
 function face(): Face<Ward> {
@@ -96,8 +96,29 @@ describe("Tabs", () => {
     const call = follower.call("ward", "add", ["Ben"]);
     const next = tab();
     next.lead({}, {});
-    await expect(call).rejects.toMatchObject({ reason: "unreachable" });
+    await expect(call).rejects.toBeInstanceOf(LeaderGone);
     expect(told).toHaveBeenCalled();
+  });
+
+  it("gives a sign as soon as it is about to lead, and none when it leads no longer", async () => {
+    const sign = vi.fn();
+    const follower = tab({ onSign: sign });
+    const leader = tab();
+    follower.ping();
+    await settled();
+    expect(sign).not.toHaveBeenCalled();
+    leader.claim();
+    follower.hello();
+    await settled();
+    expect(sign).toHaveBeenCalledTimes(1);
+    leader.lead({}, {});
+    follower.ping();
+    await settled();
+    expect(sign).toHaveBeenCalledTimes(2);
+    leader.unlead();
+    follower.ping();
+    await settled();
+    expect(sign).toHaveBeenCalledTimes(2);
   });
 
   it("tells every other tab the news", async () => {

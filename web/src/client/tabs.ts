@@ -6,10 +6,20 @@ import type { Readable } from "../store/Store.ts";
  * store. The others show what it tells and ask it to act. Another takes over when it closes or does not answer.
  */
 
+/** Who was asked leads no longer. Another tab does: it can be asked the same. */
+export class LeaderGone extends Refusal {
+  constructor() {
+    super("unreachable", "the leading tab is gone");
+    this.name = "LeaderGone";
+  }
+}
+
 /** What tabs tell each other. `tab` is who says it. */
 type Message =
   | { readonly kind: "hello"; readonly tab: string }
   | { readonly kind: "bye"; readonly tab: string }
+  | { readonly kind: "ping"; readonly tab: string }
+  | { readonly kind: "pong"; readonly tab: string }
   | { readonly kind: "leading"; readonly tab: string }
   | { readonly kind: "state"; readonly tab: string; readonly name: string; readonly value: unknown }
   | { readonly kind: "call"; readonly tab: string; readonly id: string; readonly target: string; readonly method: string; readonly args: readonly unknown[] }
@@ -39,6 +49,8 @@ export interface Channel {
 export interface TabsEvents {
   onState(name: string, value: unknown): void;
   onNews(news: News): void;
+  /** The leading tab is there: it has said something. */
+  onSign(): void;
   /** A new tab leads: what was asked of the old one is asked again. */
   onLeader(): void;
 }
@@ -49,6 +61,7 @@ export class Tabs {
   readonly #tab = crypto.randomUUID();
   readonly #calls = new Map<string, { readonly yes: (value: unknown) => void; readonly no: (fault: Refusal) => void }>();
   readonly #watches = new Map<string, (value: unknown) => void>();
+  #claimed = false;
   /** Tabs that follow this one, and what they look at. */
   readonly #followers = new Map<string, Map<string, () => void>>();
   #served: { readonly targets: Targets; readonly states: Readonly<Record<string, Readable<unknown>>>; readonly stop: () => void } | undefined;
@@ -63,12 +76,16 @@ export class Tabs {
 
   // The leader's side.
 
+  /** This tab is about to lead, which may take it a while: nobody need relieve it. */
+  claim(): void {
+    this.#claimed = true;
+  }
+
   /** From now on this tab leads: its states are told, its targets can be called. */
   lead(targets: Targets, states: Readonly<Record<string, Readable<unknown>>>): void {
     this.unlead();
-    for (const { no } of this.#calls.values()) no(new Refusal("unreachable", "the leading tab is gone"));
-    this.#calls.clear();
-    this.#watches.clear();
+    this.claim();
+    this.#forgetLeader();
     const due = new Set<string>();
     const ends = Object.entries(states).map(([name, state]) =>
       state.subscribe(() => {
@@ -88,6 +105,7 @@ export class Tabs {
   }
 
   unlead(): void {
+    this.#claimed = false;
     this.#served?.stop();
     this.#served = undefined;
     for (const tab of [...this.#followers.keys()]) this.#drop(tab);
@@ -98,6 +116,11 @@ export class Tabs {
   /** Asks the leader for everything. */
   hello(): void {
     this.#say({ kind: "hello", tab: this.#tab });
+  }
+
+  /** Asks the leader for a sign that it is there. */
+  ping(): void {
+    this.#say({ kind: "ping", tab: this.#tab });
   }
 
   call(target: string, method: string, args: readonly unknown[]): Promise<unknown> {
@@ -139,15 +162,21 @@ export class Tabs {
         this.#events.onNews(message.news);
         return;
       case "leading":
-        for (const { no } of this.#calls.values()) no(new Refusal("unreachable", "the leading tab is gone"));
-        this.#calls.clear();
-        this.#watches.clear();
+        this.#forgetLeader();
         this.#events.onLeader();
         return;
+      case "ping":
+        this.#answerPing();
+        return;
+      case "pong":
+        this.#events.onSign();
+        return;
       case "state":
+        this.#events.onSign();
         if (this.#served === undefined) this.#events.onState(message.name, message.value);
         return;
       case "answer": {
+        this.#events.onSign();
         const call = this.#calls.get(message.id);
         this.#calls.delete(message.id);
         const { refusal } = message;
@@ -168,7 +197,12 @@ export class Tabs {
     }
   }
 
+  #answerPing(): void {
+    if (this.#claimed) this.#say({ kind: "pong", tab: this.#tab });
+  }
+
   #serve(message: Extract<Message, { kind: "hello" | "call" | "watch" }>): void {
+    if (message.kind === "hello") this.#answerPing();
     if (this.#served === undefined) return;
     const { targets, states } = this.#served;
     if (!this.#followers.has(message.tab)) this.#followers.set(message.tab, new Map());
@@ -211,6 +245,13 @@ export class Tabs {
     };
     this.#followers.get(tab)?.set(id, watched.subscribe(tell));
     tell();
+  }
+
+  #forgetLeader(): void {
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    this.#watches.clear();
+    for (const { no } of calls) no(new LeaderGone());
   }
 
   #drop(tab: string): void {

@@ -111,8 +111,8 @@ describe("Vault", () => {
 describe("SealedShelf", () => {
   it("keeps texts and pictures whole, oldest first", async () => {
     const shelf = new SealedShelf(await Vault.open(factory));
-    await shelf.put(text);
-    await shelf.put(picture);
+    await shelf.add(text);
+    await shelf.add(picture);
     const [first, second] = await new SealedShelf(await Vault.open(factory)).load();
     expect(second).toEqual(text);
     expect(first).toMatchObject({ txn: "t2", state: "failed", content: { kind: "media", name: "ecg.png", caption: "bed 12", width: 4, thumbnailHeight: 1 } });
@@ -124,32 +124,36 @@ describe("SealedShelf", () => {
   it("remembers where the files of a message are once they are uploaded, and writes them down once", async () => {
     const vault = await Vault.open(factory);
     const shelf = new SealedShelf(vault);
-    await shelf.put(picture);
+    await shelf.add(picture);
     const records = (await raw()).length;
-    await shelf.put({ ...picture, state: "waiting", uploaded: { blob: "mxc://s/1", thumbnail: "mxc://s/2" } });
+    await shelf.update({ ...picture, state: "waiting", uploaded: { blob: "mxc://s/1", thumbnail: "mxc://s/2" } });
     expect(await raw()).toHaveLength(records);
     const again = new SealedShelf(vault);
     const [kept] = await again.load();
     expect(kept).toMatchObject({ state: "waiting", uploaded: { blob: "mxc://s/1", thumbnail: "mxc://s/2" } });
   });
 
-  it("forgets a message with its files, and a file whose message was never written", async () => {
-    const vault = await Vault.open(factory);
-    const empty = (await raw()).length;
-    const shelf = new SealedShelf(vault);
-    await shelf.put(picture);
-    await shelf.remove("t2");
-    expect(await raw()).toHaveLength(empty);
-    await shelf.put(picture);
-    await vault.removeOutbox("t2");
-    expect(await new SealedShelf(vault).load()).toEqual([]);
-    expect(await raw()).toHaveLength(empty);
+  it("gives one message to another tab, whole", async () => {
+    await new SealedShelf(await Vault.open(factory)).add(picture);
+    const other = new SealedShelf(await Vault.open(factory));
+    const taken = await other.read("t2");
+    expect(taken?.content.kind === "media" ? await taken.content.blob.text() : "").toBe("large secret");
+    expect(await other.read("t1")).toBeUndefined();
   });
 
-  it("forgets", async () => {
+  it("forgets a message with its files, for good", async () => {
+    const empty = await Vault.open(factory).then(raw);
     const shelf = new SealedShelf(await Vault.open(factory));
-    await shelf.put(text);
-    await shelf.remove("t1");
-    expect(await shelf.load()).toEqual([]);
+    await shelf.add(picture);
+    await shelf.remove("t2");
+    await shelf.update({ ...picture, state: "waiting" });
+    expect(await raw()).toHaveLength(empty.length);
+  });
+
+  it("keeps a message in the place of another in one step", async () => {
+    const shelf = new SealedShelf(await Vault.open(factory));
+    await shelf.add(picture);
+    await shelf.add(text, "t2");
+    expect(await shelf.load()).toEqual([text]);
   });
 });

@@ -19,7 +19,9 @@ export interface Sealed {
 
 /** What one transaction writes. */
 export interface Batch {
-  readonly put?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  readonly put?: ReadonlyMap<string, Bytes>;
+  /** Written only in the place of what is there. */
+  readonly replace?: ReadonlyMap<string, Bytes>;
   readonly remove?: Iterable<string>;
 }
 
@@ -75,10 +77,10 @@ export class Vault {
     await this.change("records", { put: new Map([[name, toJson(value)]]) }, durability);
   }
 
-  async readBytes(name: string): Promise<Bytes | undefined> {
-    const key = await this.#nameOf("records", name);
-    const sealed = (await answer(this.database.transaction("records").objectStore("records").get(key))) as Sealed | undefined;
-    return sealed === undefined ? undefined : this.#unseal("records", key, sealed);
+  async readBytes(name: string, shelf: Shelf = "records"): Promise<Bytes | undefined> {
+    const key = await this.#nameOf(shelf, name);
+    const sealed = (await answer(this.database.transaction(shelf).objectStore(shelf).get(key))) as Sealed | undefined;
+    return sealed === undefined ? undefined : this.#unseal(shelf, key, sealed);
   }
 
   async writeBytes(name: string, bytes: Bytes): Promise<void> {
@@ -87,19 +89,6 @@ export class Vault {
 
   async remove(name: string): Promise<void> {
     await this.change("records", { remove: [name] });
-  }
-
-  async putOutbox(txn: string, bytes: Bytes): Promise<void> {
-    await this.change("outbox", { put: new Map([[txn, bytes]]) });
-  }
-
-  async removeOutbox(txn: string): Promise<void> {
-    await this.change("outbox", { remove: [txn] });
-  }
-
-  /** All waiting messages that can still be opened. */
-  readOutbox(): Promise<Bytes[]> {
-    return this.readAll("outbox");
   }
 
   /** Everything on a shelf that can still be opened, in no order. */
@@ -111,19 +100,20 @@ export class Vault {
   }
 
   /** Writes and removes records of a shelf, all or none. */
-  async change(shelf: Shelf, { put = new Map<string, Bytes>(), remove = [] }: Batch, durability: IDBTransactionDurability = "strict"): Promise<void> {
-    const puts = await Promise.all(
-      [...put].map(async ([name, bytes]) => {
-        const key = await this.#nameOf(shelf, name);
-        return [key, await sealUnder(this.#seal, `${shelf}/${key}`, bytes)] as const;
-      }),
-    );
+  async change(shelf: Shelf, { put = new Map<string, Bytes>(), replace = new Map<string, Bytes>(), remove = [] }: Batch, durability: IDBTransactionDurability = "strict"): Promise<void> {
+    const [puts, replaces] = await Promise.all([this.#sealAll(shelf, put), this.#sealAll(shelf, replace)]);
     const removes = await Promise.all([...remove].map((name) => this.#nameOf(shelf, name)));
     const transaction = this.database.transaction(shelf, "readwrite", { durability });
     const store = transaction.objectStore(shelf);
     for (const [key, sealed] of puts) store.put(sealed, key);
     for (const key of removes) store.delete(key);
-    transaction.commit(); // holds even if the page goes away now
+    for (const [key, sealed] of replaces) {
+      const there = store.getKey(key);
+      there.onsuccess = () => {
+        if (there.result !== undefined) store.put(sealed, key);
+      };
+    }
+    if (replaces.length === 0) transaction.commit(); // holds even if the page goes away now
     await done(transaction);
   }
 
@@ -148,6 +138,15 @@ export class Vault {
 
   close(): void {
     this.database.close();
+  }
+
+  #sealAll(shelf: Shelf, all: ReadonlyMap<string, Bytes>): Promise<readonly (readonly [string, Sealed])[]> {
+    return Promise.all(
+      [...all].map(async ([name, bytes]) => {
+        const key = await this.#nameOf(shelf, name);
+        return [key, await sealUnder(this.#seal, `${shelf}/${key}`, bytes)] as const;
+      }),
+    );
   }
 
   async #nameOf(shelf: Shelf, name: string): Promise<string> {

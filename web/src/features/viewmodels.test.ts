@@ -173,7 +173,7 @@ describe("NotSentViewModel", () => {
     app.rooms.set([roomOf("!r", { name: "Ward 3" })]);
     await app.outbox.start();
     await app.outbox.enqueue("!r", { kind: "text", text: "routine" });
-    await app.outbox.enqueue("!r", { kind: "text", text: "resus 4", priority: "critical" }, undefined, true);
+    await app.outbox.enqueue("!r", { kind: "text", text: "resus 4", priority: "critical" });
     await vi.advanceTimersByTimeAsync(0);
     const model = new NotSentViewModel(app);
     expect(model.snapshot).toMatchObject([{ room: "!r", name: "Ward 3", text: "resus 4" }]);
@@ -190,10 +190,10 @@ describe("ComposerViewModel", () => {
     model.type("resus 4");
     expect(new ComposerViewModel(app, "!r").snapshot.draft.priority).toBe("critical");
     await model.send();
-    expect(app.outbox.snapshot).toMatchObject([{ content: { text: "resus 4", priority: "critical" }, critical: true }]);
+    expect(app.outbox.snapshot).toMatchObject([{ content: { text: "resus 4", priority: "critical" } }]);
     model.type("thank you");
     await model.send();
-    expect(app.outbox.snapshot[1]).toMatchObject({ critical: false });
+    expect(app.outbox.snapshot[1]?.content).toEqual({ kind: "text", text: "thank you" });
   });
 
   it("sends what was written and clears the draft, and keeps drafts by room", async () => {

@@ -97,7 +97,7 @@ describe("conversation", () => {
     show(app);
     fireEvent.change(screen.getByRole("textbox", { name: "Message" }), { target: { value: "hello" } });
     fireEvent.click(screen.getByRole("button", { name: "Send" }));
-    expect((await screen.findByText("hello")).closest("article")?.textContent).toContain("Sending");
+    expect((await screen.findByText("hello", { selector: "article *" })).closest("article")?.textContent).toContain("Sending");
     await act(async () => {
       answer("$1");
       await Promise.resolve();

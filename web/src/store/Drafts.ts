@@ -1,5 +1,5 @@
 import { Store, type Readable } from "./Store.ts";
-import type { Person, Priority, RoomId } from "./model.ts";
+import type { Address, Person, Priority, RoomId } from "./model.ts";
 
 export interface Draft {
   readonly text: string;
@@ -11,10 +11,21 @@ export interface Draft {
   readonly people?: readonly Person[];
   readonly priority?: Priority | undefined;
   /** After how many milliseconds the message is to vanish. */
-  readonly stays?: number;
+  readonly stays?: number | undefined;
 }
 
 export const noDraft: Draft = { text: "" };
+
+/** What has been chosen for the message besides its words. */
+export function choices({ priority, stays }: Draft): Pick<Address, "priority" | "stays"> {
+  return { ...(priority === undefined ? {} : { priority }), ...(stays === undefined ? {} : { stays }) };
+}
+
+/** What is left of a draft when `sent` has gone: what was written since; after a change to a message what was there before. */
+export function restOf(now: Draft, sent: Draft): Draft {
+  const since = now.text.startsWith(sent.text) ? now.text.slice(sent.text.length) : now.text;
+  return sent.edit === undefined ? { text: since } : { text: sent.edit.before + since, ...choices(now) };
+}
 
 /** The draft of a room, or of one of its threads. */
 export type DraftKey = RoomId;

@@ -160,6 +160,7 @@ export interface OutboxEntry {
   /** Transaction id: sending twice with the same one stores one message. */
   readonly txn: string;
   readonly room: RoomId;
+  /** When it was last asked to be sent. */
   readonly at: number;
   readonly content: OutboxContent;
   readonly state: "waiting" | "sending" | "sent" | "failed";
@@ -169,17 +170,16 @@ export interface OutboxEntry {
   readonly uploaded?: Uploaded | undefined;
   /** Why it failed. `late`: the server did not answer in time. */
   readonly fault?: RefusalReason | "late" | undefined;
-  /** Somebody must know at once: it is said to be not sent rather than sent later without asking. */
-  readonly critical?: boolean | undefined;
 }
 
-/** Where a message goes besides the room, and how long it stays. */
+/** Where a message goes besides the room, how soon somebody must know it, and how long it stays. */
 export interface Address {
   readonly thread?: string;
   /** The message that it answers. */
   readonly reply?: string;
   /** After how many milliseconds it vanishes, if not before with all of the room. */
   readonly stays?: number;
+  readonly priority?: Priority;
 }
 
 export type OutboxContent =
@@ -189,7 +189,6 @@ export type OutboxContent =
       readonly html?: string;
       readonly mentions?: readonly UserId[];
       readonly mentionsRoom?: boolean;
-      readonly priority?: Priority;
       /** The message that this is the new text of. */
       readonly edits?: string;
       /** When the message that it changes vanishes, in milliseconds since 1970. */

@@ -30,6 +30,7 @@ export interface TestApp extends App {
   readonly demo: Store<Demo | undefined>;
   readonly timelines: Map<string, Store<Timeline>>;
   readonly asked: string[];
+  readonly shelf: MemoryShelf;
   /** The next question to the server is refused. */
   refuse: boolean;
   signInFault: SignInFault | undefined;
@@ -45,13 +46,27 @@ export const chiara: Person = { id: "@chiara:demo.example", name: "Chiara Rossi"
 
 export class MemoryShelf implements OutboxShelf {
   readonly kept = new Map<string, OutboxEntry>();
+  /** Nothing more can be written. */
+  full = false;
 
   load(): Promise<readonly OutboxEntry[]> {
     return Promise.resolve([...this.kept.values()]);
   }
 
-  put(entry: OutboxEntry): Promise<void> {
+  read(txn: string): Promise<OutboxEntry | undefined> {
+    return Promise.resolve(this.kept.get(txn));
+  }
+
+  add(entry: OutboxEntry, instead?: string): Promise<void> {
+    if (this.full) return Promise.reject(new Error("no room"));
+    if (instead !== undefined) this.kept.delete(instead);
     this.kept.set(entry.txn, entry);
+    return Promise.resolve();
+  }
+
+  update(entry: OutboxEntry): Promise<void> {
+    if (this.full) return Promise.reject(new Error("no room"));
+    if (this.kept.has(entry.txn)) this.kept.set(entry.txn, entry);
     return Promise.resolve();
   }
 
@@ -120,6 +135,7 @@ export function mediaOf(file: File, change: Partial<OutgoingMedia> = {}): Outgoi
 
 export function testApp(deliver: Deliver = () => new Promise(() => undefined), path = "/", now: () => number = () => 0): TestApp {
   const asked: string[] = [];
+  const shelf = new MemoryShelf();
   const timelines = new Map<string, Store<Timeline>>();
   const session = new Store<Session>({ phase: "open", me: anna, device: "DEVICE" });
   let txn = 0;
@@ -176,11 +192,11 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
       },
     },
     outbox: new Outbox({
-      shelf: new MemoryShelf(),
+      shelf,
       deliver,
-        upload: () => Promise.resolve({ blob: "mxc://demo.example/1", thumbnail: undefined }),
+      upload: () => Promise.resolve({ blob: "mxc://demo.example/1", thumbnail: undefined }),
       keepBack: () => undefined,
-      there: (room, event) => timelines.get(room)?.snapshot.items.some((item) => item.id === event) === true,
+      arrived: ({ room, txn, event }) => timelines.get(room)?.snapshot.items.some((item) => item.id === event || (item.kind === "message" && item.txn === txn)) === true,
       now,
       newTxn: () => `txn${String(++txn)}`,
       later: (ms, then) => {
@@ -220,6 +236,7 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     updateReady,
     timelines,
     asked,
+    shelf,
     refuse: false,
     signInFault: undefined,
     unlockAnswer: { kind: "open" },

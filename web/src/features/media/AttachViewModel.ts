@@ -1,5 +1,5 @@
 import type { App } from "../../store/App.ts";
-import { draftKey } from "../../store/Drafts.ts";
+import { choices, draftKey } from "../../store/Drafts.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import { Unfit, type OutgoingMedia, type PictureSize, type UnfitReason } from "../../store/media.ts";
 import type { RoomId } from "../../store/model.ts";
@@ -152,17 +152,18 @@ export class AttachViewModel implements Readable<AttachSnapshot> {
     this.#change({ busy: false, open: this.#own.snapshot.pieces.length > 0 ? "pieces" : "no" });
   };
 
-  /** What comes next stays as long as all in the room. */
+  /** What comes next is marked as nothing and stays as long as all in the room. */
   #sent(): void {
     const { drafts } = this.#app;
     const key = draftKey(this.#room, this.#thread);
-    drafts.keep(key, { ...drafts.get(key), stays: undefined });
+    drafts.keep(key, { ...drafts.get(key), priority: undefined, stays: undefined });
   }
 
   async #enqueue(media: OutgoingMedia): Promise<boolean> {
     try {
-      const { stays } = this.#app.drafts.get(draftKey(this.#room, this.#thread));
-      await this.#app.outbox.enqueue(this.#room, { ...media, ...(this.#thread === undefined ? {} : { thread: this.#thread }), ...(stays === undefined ? {} : { stays }) });
+      const thread = this.#thread;
+      const chosen = choices(this.#app.drafts.get(draftKey(this.#room, thread)));
+      await this.#app.outbox.enqueue(this.#room, { ...media, ...(thread === undefined ? {} : { thread }), ...chosen });
       return true;
     } catch {
       this.#change({ busy: false, full: true }); // only the device's own store can refuse

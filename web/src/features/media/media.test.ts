@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { Outbox } from "../../store/Outbox.ts";
 import { Unfit } from "../../store/media.ts";
-import { MemoryShelf, mediaOf, testApp, type TestApp } from "../../testing/app.ts";
+import { mediaOf, testApp, type TestApp } from "../../testing/app.ts";
 import { AttachViewModel } from "./AttachViewModel.ts";
 import { recordingFile } from "./capture.ts";
 import { boxOf, isMeant, moved, type Mark } from "./marks.ts";
@@ -85,10 +84,7 @@ describe("AttachViewModel", () => {
   });
 
   it("keeps what this device has no room for, and says so", async () => {
-    const shelf = new MemoryShelf();
-    shelf.put = () => Promise.reject(new DOMException("", "QuotaExceededError"));
-    const full = new Outbox({ shelf, deliver: () => Promise.resolve("$1"), upload: () => Promise.reject(new Error()), keepBack: () => undefined, there: () => false, now: () => 0, newTxn: () => "t", later: () => () => undefined });
-    model = new AttachViewModel({ ...app, outbox: full }, "!r", (original) => Promise.resolve(original));
+    app.shelf.full = true;
     await model.add([picture("a.png")]);
     await model.send();
     expect(model.snapshot).toMatchObject({ full: true, busy: false, open: "pieces" });

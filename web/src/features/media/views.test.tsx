@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { cleanup, fireEvent, render, screen, within } from "@testing-library/react";
 import type { ReactNode } from "react";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { WordsProvider } from "../../i18n/words.tsx";
 import { Store } from "../../store/Store.ts";
@@ -81,7 +81,9 @@ describe("SendingView", () => {
     expect(screen.getByRole("progressbar", { name: "Sending the file" }).getAttribute("value")).toBe("0.42");
     expect(screen.getByText("42 %")).toBeTruthy();
     fireEvent.click(screen.getByRole("button", { name: "Stop sending" }));
-    expect(app.outbox.snapshot).toEqual([]);
+    await vi.waitFor(() => {
+      expect(app.outbox.snapshot).toEqual([]);
+    });
     cleanup();
     show(app, <SendingView txn="txn2" media={media} fault="tooLarge" />);
     expect(screen.getByText(/larger than your hospital allows/)).toBeTruthy();

@@ -103,6 +103,11 @@ export const Composer = memo(function Composer({ desk, focus }: { readonly desk:
           {t("composer.tooLong", { count: now.excess })}
         </p>
       )}
+      {now.notKept && (
+        <p className={styles["fault"]} role="alert">
+          {t("composer.notKept")}
+        </p>
+      )}
       {bar && (
         <FormatBar
           onFormat={(how) => {

@@ -1,5 +1,5 @@
 import type { App } from "../../store/App.ts";
-import { draftKey, noDraft, type Draft, type DraftKey } from "../../store/Drafts.ts";
+import { choices, draftKey, noDraft, restOf, type Draft, type DraftKey } from "../../store/Drafts.ts";
 import type { TextContent } from "../../store/Messages.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import type { SavedReply } from "../../store/conversation.ts";
@@ -23,6 +23,10 @@ export interface ComposerSnapshot {
   /** How many bytes it is too long. */
   readonly excess: number;
   readonly canSend: boolean;
+  /** A critical message does not wait. */
+  readonly canWait: boolean;
+  /** This device could not keep what was to be sent: it was not sent. */
+  readonly notKept: boolean;
   readonly suggestions: readonly Suggestion[];
   /** Which one the arrow keys are at. */
   readonly active: number;
@@ -52,10 +56,13 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
   readonly #key: DraftKey;
   readonly #timeline: Readable<Timeline | undefined>;
   readonly #choice = new Store<Choice>(noChoice);
+  readonly #notKept = new Store(false);
   readonly #caret = new Store<ComposerSnapshot["caret"]>(undefined);
   readonly #derived: Readable<ComposerSnapshot>;
   #trigger: Trigger | undefined;
   #language = "en";
+  /** A message is being put on the shelf: the next one waits. */
+  #keeping: Promise<void> | undefined;
   readonly subscribe: (listener: () => void) => () => void;
 
   constructor(app: App, room: RoomId, thread?: string) {
@@ -70,10 +77,10 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
       return id === undefined ? undefined : timeline?.items.find((item): item is MessageItem => item.kind === "message" && item.id === id);
     });
     const expiry = new Derived([this.#timeline], (timeline) => timeline?.expiry);
-    this.#derived = new Derived([mine, this.#choice, this.#caret, about, expiry], (draft, choice, caret, item, after) => {
+    this.#derived = new Derived([mine, this.#choice, this.#caret, about, expiry, this.#notKept], (draft, choice, caret, item, after, notKept) => {
       const excess = Math.max(0, bytes(draft.text) - longest);
       const canSend = excess === 0 && draft.text.trim() !== "";
-      return { draft, excess, canSend, ...choice, caret, about: item, expiry: after };
+      return { draft, excess, canSend, canWait: canSend && draft.priority !== "critical", notKept, ...choice, caret, about: item, expiry: after };
     });
     this.subscribe = this.#derived.subscribe;
   }
@@ -87,6 +94,7 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
   }
 
   readonly type = (text: string, caret = text.length): void => {
+    this.#notKept.set(false);
     this.#keep({ ...this.#draft, text });
     this.#app.homeserver.typing(this.room, text.trim() !== "");
     this.#trigger = triggerAt(text, caret);
@@ -189,32 +197,46 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
     this.#keep({ ...this.#draft, stays: after });
   };
 
-  /** Hands what was written to the outbox. */
+  /** Hands what was written to the outbox; as long as that does not have it, it stays here. A second press finds nothing left. */
   readonly send = async (): Promise<void> => {
+    while (this.#keeping !== undefined) await this.#keeping;
+    this.#keeping = this.#send().finally(() => (this.#keeping = undefined));
+    await this.#keeping;
+  };
+
+  async #send(): Promise<void> {
+    const sent = this.#draft;
     const content = this.snapshot.canSend ? this.content() : undefined;
     if (content === undefined) return;
-    this.#clear();
-    await this.#enqueue(content);
-  };
+    try {
+      await this.#enqueue(content);
+    } catch {
+      this.#notKept.set(true); // only the device's own store can refuse
+      return;
+    }
+    this.#notKept.set(false);
+    this.#clear(sent);
+  }
 
   /** Hands it to the server to be sent later. */
   readonly sendLater = async (at: number): Promise<void> => {
-    const content = this.content();
+    const sent = this.#draft;
+    const content = this.snapshot.canWait ? this.content() : undefined;
     if (content === undefined) return;
     await this.#app.homeserver.messages.schedule(this.room, content, at);
-    this.#clear();
+    this.#clear(sent);
   };
 
   readonly sendPoll = async (question: string, answers: readonly string[], open: boolean, most: number): Promise<void> => {
-    await this.#enqueue({ kind: "poll", question, answers, open, most, ...this.#address(), ...this.#stays() });
-    this.stay(undefined);
+    await this.#enqueue({ kind: "poll", question, answers, open, most, ...this.#address(), ...choices(this.#draft) });
+    this.#forgetChoices();
   };
 
   readonly sendPlace = async (): Promise<boolean> => {
     const place = await this.#app.homeserver.messages.here();
     if (place === undefined) return false;
-    await this.#enqueue({ kind: "place", place, ...this.#address(), ...this.#stays() });
-    this.stay(undefined);
+    await this.#enqueue({ kind: "place", place, ...this.#address(), ...choices(this.#draft) });
+    this.#forgetChoices();
     return true;
   };
 
@@ -235,9 +257,8 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
       ...(html === undefined ? {} : { html }),
       ...(mentions.length > 0 ? { mentions } : {}),
       ...(named.length > people.length ? { mentionsRoom: true } : {}),
-      ...(draft.priority === undefined || draft.edit !== undefined ? {} : { priority: draft.priority }),
       ...(draft.edit === undefined
-        ? { ...this.#address(draft.reply), ...this.#stays() }
+        ? { ...this.#address(draft.reply), ...choices(draft) }
         : { edits: draft.edit.item, ...this.#address(), ...(about?.expires === undefined ? {} : { until: about.expires }) }),
     };
   }
@@ -246,21 +267,20 @@ export class ComposerViewModel implements Readable<ComposerSnapshot> {
     return { ...(this.thread === undefined ? {} : { thread: this.thread }), ...(reply === undefined ? {} : { reply }) };
   }
 
-  #stays(): { readonly stays?: number } {
-    const { stays } = this.#draft;
-    return stays === undefined ? {} : { stays };
-  }
-
   async #enqueue(content: OutboxContent): Promise<void> {
     this.#app.homeserver.messages.toNewest(this.room, this.thread);
-    await this.#app.outbox.enqueue(this.room, content, undefined, content.kind === "text" && content.priority === "critical");
+    await this.#app.outbox.enqueue(this.room, content);
   }
 
-  #clear(): void {
+  #clear(sent: Draft): void {
     this.dismiss();
-    const { edit, priority } = this.#draft;
-    this.#keep(edit === undefined ? { text: "" } : { text: edit.before, priority });
+    this.#keep(restOf(this.#draft, sent));
     this.#app.homeserver.typing(this.room, false);
+  }
+
+  /** They were for one message. */
+  #forgetChoices(): void {
+    this.#keep({ ...this.#draft, priority: undefined, stays: undefined });
   }
 
   async #suggest(trigger: Trigger | undefined): Promise<void> {

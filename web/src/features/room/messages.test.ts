@@ -131,6 +131,52 @@ describe("ComposerViewModel", () => {
     ]);
   });
 
+  it("keeps what was written until this device has kept it, and says when it cannot", async () => {
+    desk.composer.prioritize("critical");
+    desk.composer.type("resus 4");
+    app.shelf.full = true;
+    await desk.composer.send();
+    expect(desk.composer.snapshot).toMatchObject({ notKept: true, draft: { text: "resus 4", priority: "critical" } });
+    app.shelf.full = false;
+    const sent = desk.composer.send();
+    const twice = desk.composer.send();
+    expect(desk.composer.snapshot.draft.text).toBe("resus 4");
+    desk.composer.type("resus 4 now");
+    await sent;
+    expect(app.outbox.snapshot.map(({ content }) => content)).toMatchObject([{ text: "resus 4", priority: "critical" }]);
+    await twice;
+    expect(app.outbox.snapshot.map(({ content }) => content)).toMatchObject([{ text: "resus 4", priority: "critical" }, { text: "now" }]);
+    expect(desk.composer.snapshot).toMatchObject({ notKept: false, draft: { text: "" } });
+  });
+
+  it("marks every kind of message, once, and lets no critical one wait for later", async () => {
+    desk.composer.type("later");
+    expect(desk.composer.snapshot.canWait).toBe(true);
+    desk.composer.prioritize("critical");
+    expect(desk.composer.snapshot.canWait).toBe(false);
+    await desk.composer.sendLater(9_000);
+    expect(app.asked.filter((one) => one.startsWith("schedule"))).toEqual([]);
+    await desk.composer.sendPoll("Who comes?", ["I", "you"], true, 1);
+    await desk.composer.sendPoll("And then?", ["I", "you"], true, 1);
+    desk.composer.prioritize("urgent");
+    await desk.composer.sendPlace();
+    expect(app.outbox.snapshot.map(({ content }) => content.priority)).toEqual(["critical", undefined, "urgent"]);
+  });
+
+  it("keeps what was chosen for the next message while another one is changed", async () => {
+    const item = message("$1", anna);
+    show(item);
+    desk.composer.stay(3_600_000);
+    desk.composer.prioritize("urgent");
+    desk.edit(item);
+    desk.composer.type("better");
+    await desk.composer.send();
+    expect(app.outbox.snapshot[0]?.content).toEqual({ kind: "text", text: "better", edits: "$1" });
+    desk.composer.type("the code");
+    await desk.composer.send();
+    expect(app.outbox.snapshot[1]?.content).toEqual({ kind: "text", text: "the code", stays: 3_600_000, priority: "urgent" });
+  });
+
   it("gives a change no more time than the message had", async () => {
     const item = message("$1", anna, { expires: 9_000 });
     show(item);

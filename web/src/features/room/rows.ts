@@ -1,3 +1,4 @@
+import { isCritical } from "../../store/Outbox.ts";
 import type { OutgoingMedia } from "../../store/media.ts";
 import type { OutboxEntry, MessageBody, MessageItem, Note, Person, Priority, ReadMark, Timeline, TimelineItem } from "../../store/model.ts";
 
@@ -122,12 +123,12 @@ function sentStatus(readers: readonly ReadMark[], reached: readonly ReadMark[], 
 function pendingRow(entry: OutboxEntry, me: Person): MessageRow {
   const { txn, at, content } = entry;
   const plain = { kind: "message", key: txn, at, own: true, sender: me, first: true, last: true, edited: false, item: undefined } as const;
-  const priority = content.kind === "text" ? content.priority : undefined;
-  return { ...plain, body: bodyOfEntry(entry), priority, status: entryStatus(entry), answers: content.reply };
+  return { ...plain, body: bodyOfEntry(entry), priority: content.priority, status: entryStatus(entry), answers: content.reply };
 }
 
-function entryStatus({ state, txn, critical = false }: OutboxEntry): Status {
-  return state === "failed" ? { kind: "failed", txn, critical } : { kind: state };
+function entryStatus(entry: OutboxEntry): Status {
+  const { state, txn } = entry;
+  return state === "failed" ? { kind: "failed", txn, critical: isCritical(entry) } : { kind: state };
 }
 
 function bodyOfEntry({ content, txn, fault }: OutboxEntry): RowBody {

@@ -11,7 +11,7 @@ export function useMoreItems(desk: Desk, formatting: boolean, onFormatting: (sho
   const { t } = useWords();
   const { messages } = useApp().homeserver;
   const scheduled = useSnapshot(messages.scheduled());
-  const { canSend } = useSnapshot(desk.composer);
+  const { canWait } = useSnapshot(desk.composer);
   const { powers } = useSnapshot(desk.timeline);
   useEffect(() => {
     messages.refreshScheduled().catch(() => {
@@ -37,7 +37,7 @@ export function useMoreItems(desk: Desk, formatting: boolean, onFormatting: (sho
     ...asking("replies", t("replies.title"), "bookmark"),
     ...asking("poll", t("poll.make"), "poll"),
     ...asking("place", t("place.send"), "place"),
-    ...asking("schedule", t("schedule.title"), "clock", scheduled.able && canSend),
+    ...asking("schedule", t("schedule.title"), "clock", scheduled.able && canWait),
     ...asking("scheduled", t("schedule.list", { count: waiting }), "clock", waiting > 0),
     ...asking("stay", t("stay.title"), "timer"),
     ...asking("expiry", t("expiry.title"), "timer", powers.expiry && desk.thread === undefined),

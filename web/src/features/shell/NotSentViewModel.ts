@@ -1,4 +1,5 @@
 import type { App } from "../../store/App.ts";
+import { isCritical } from "../../store/Outbox.ts";
 import { Derived, type Readable } from "../../store/Store.ts";
 import type { RoomId } from "../../store/model.ts";
 
@@ -21,7 +22,7 @@ export class NotSentViewModel implements Readable<readonly NotSent[]> {
     this.#app = app;
     this.#derived = new Derived([app.outbox, app.rooms], (outbox, rooms) =>
       outbox
-        .filter((entry) => entry.critical === true && entry.state === "failed")
+        .filter((entry) => isCritical(entry) && entry.state === "failed")
         .map(({ txn, room, at, content }) => ({
           txn,
           room,
