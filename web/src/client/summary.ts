@@ -98,7 +98,8 @@ function lastLine(client: MatrixClient, room: Room, me: string, before: RoomSumm
     const id = event.getSender() ?? "";
     const sender = personIn(room, id);
     const own = id === me;
-    return body.kind === "text" ? { kind: "text", sender, own, text: plainText(body.text, body.html).slice(0, 200), priority: priorityOf(event.getContent()) } : { kind: body.kind, sender, own };
+    const said = { sender, own, priority: priorityOf(event.getOriginalContent()) };
+    return body.kind === "text" ? { kind: "text", text: plainText(body.text, body.html).slice(0, 200), ...said } : { kind: body.kind, ...said };
   }
   return { kind: "none" };
 }

@@ -176,7 +176,10 @@ describe("NotSentViewModel", () => {
     await app.outbox.enqueue("!r", { kind: "text", text: "resus 4", priority: "critical" });
     await vi.advanceTimersByTimeAsync(0);
     const model = new NotSentViewModel(app);
-    expect(model.snapshot).toMatchObject([{ room: "!r", name: "Ward 3", text: "resus 4" }]);
+    expect(model.snapshot).toMatchObject([{ room: "!r", name: "Ward 3", body: { kind: "text", text: "resus 4" }, fresh: false }]);
+    await model.again(model.snapshot[0]?.txn ?? "");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(model.snapshot).toMatchObject([{ fresh: true }]);
     await model.drop(model.snapshot[0]?.txn ?? "");
     expect(model.snapshot).toEqual([]);
   });

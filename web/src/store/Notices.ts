@@ -24,6 +24,15 @@ export class Notices implements Readable<Notice | undefined> {
     this.#now.set({ kind, serial: ++this.#serial });
   }
 
+  /** Tells when a step does not work that nobody else waits for. */
+  async heed(step: Promise<unknown>): Promise<void> {
+    try {
+      await step;
+    } catch {
+      this.tell("failed");
+    }
+  }
+
   /** Takes the notice away, unless another has come since. */
   end(notice: Notice): void {
     if (this.snapshot === notice) this.#now.set(undefined);

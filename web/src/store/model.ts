@@ -29,7 +29,7 @@ export type LastLine =
   | { readonly kind: "none" }
   | { readonly kind: "decrypting" }
   | { readonly kind: "text"; readonly sender: Person; readonly own: boolean; readonly text: string; readonly priority?: Priority | undefined }
-  | { readonly kind: Exclude<MessageBody["kind"], "text">; readonly sender: Person; readonly own: boolean };
+  | { readonly kind: Exclude<MessageBody["kind"], "text">; readonly sender: Person; readonly own: boolean; readonly priority?: Priority | undefined };
 
 /** Where somebody has put a room in their list. */
 export type Tag = "favourite" | "low";

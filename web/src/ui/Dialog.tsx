@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { createContext, type ReactNode, use, useEffect, useRef, useState } from "react";
 
 import styles from "./Dialog.module.css";
 
@@ -10,9 +10,13 @@ export interface DialogProps {
   readonly look?: "middle" | "full" | "top";
 }
 
+/** What stands at the top of every window over the page: nothing under one can be touched. */
+export const OverDialogs = createContext<ReactNode>(null);
+
 /** A window over the page: keeps the focus inside, closes with Escape or a press beside it, gives the focus back. */
 export function Dialog({ title, onClose, children, look = "middle" }: DialogProps): ReactNode {
   const element = useRef<HTMLDialogElement>(null);
+  const over = use(OverDialogs);
   const [opener] = useState(() => document.activeElement); // before anything inside takes the focus
   useEffect(() => {
     const dialog = element.current;
@@ -35,6 +39,7 @@ export function Dialog({ title, onClose, children, look = "middle" }: DialogProp
         if (event.target === element.current) onClose();
       }}
     >
+      {over}
       <div className={styles["inside"]}>{children}</div>
     </dialog>
   );

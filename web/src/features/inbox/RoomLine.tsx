@@ -99,7 +99,7 @@ function Preview({ room, draft, typing = [] }: Pick<RoomLineProps, "room" | "dra
       </span>
     );
   }
-  const priority = room.last.kind === "text" ? room.last.priority : undefined;
+  const priority = "sender" in room.last ? room.last.priority : undefined;
   return (
     <span className={styles["last"]} dir="auto">
       {priority !== undefined && (

@@ -2,7 +2,7 @@ import type { App } from "../../store/App.ts";
 import { choices, draftKey } from "../../store/Drafts.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
 import { Unfit, type OutgoingMedia, type PictureSize, type UnfitReason } from "../../store/media.ts";
-import type { RoomId } from "../../store/model.ts";
+import type { Priority, RoomId } from "../../store/model.ts";
 import type { Mark } from "./marks.ts";
 
 /** One chosen file on its way to being sent. */
@@ -28,6 +28,8 @@ export interface AttachSnapshot {
   /** This device had no room to keep them. */
   readonly full: boolean;
   readonly canSend: boolean;
+  /** How soon somebody must know what is sent. */
+  readonly priority: Priority | undefined;
 }
 
 interface Own {
@@ -61,8 +63,9 @@ export class AttachViewModel implements Readable<AttachSnapshot> {
     this.#room = room;
     this.#thread = thread;
     this.#edit = edit;
-    this.#derived = new Derived([this.#own], (own) => ({
+    this.#derived = new Derived([this.#own, app.drafts], (own, drafts) => ({
       ...own,
+      priority: drafts.get(draftKey(room, thread))?.priority,
       chosen: own.pieces.find((piece) => piece.id === own.chosen) ?? own.pieces[0],
       canSend: !own.busy && own.pieces.length > 0 && own.pieces.every((piece) => piece.ready !== undefined && piece.fault === undefined),
     }));

@@ -7,6 +7,7 @@ import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import type { AttachSnapshot, AttachViewModel, Piece } from "./AttachViewModel.ts";
 import { EditorView } from "./EditorView.tsx";
+import { PriorityMark } from "../room/PriorityView.tsx";
 import styles from "./PiecesView.module.css";
 import { Player } from "./Player.tsx";
 import { useBlobUrl } from "./useMedia.ts";
@@ -44,6 +45,7 @@ export function PiecesView({ model, now, onMore }: PiecesProps): ReactNode {
         </header>
         <Chosen key={chosen.id} piece={chosen} model={model} limit={now.limit} />
         <footer>
+          {now.priority !== undefined && <PriorityMark priority={now.priority} />}
           {pieces.length > 1 && <Strip model={model} now={now} />}
           {now.full && <p role="alert">{t("attach.noRoom")}</p>}
           <div className={styles["caption"]}>

@@ -23,7 +23,7 @@ export interface SendingProps {
 /** A file of one's own that is on its way: it, how much of it is there, and the way to stop it. */
 export function SendingView({ txn, media, fault }: SendingProps): ReactNode {
   const { t } = useWords();
-  const { outbox } = useApp();
+  const { outbox, notices } = useApp();
   const part = useSnapshot(outbox.progress).get(txn);
   return (
     <>
@@ -32,7 +32,7 @@ export function SendingView({ txn, media, fault }: SendingProps): ReactNode {
         <div className={styles["progress"]}>
           <progress max={1} value={part} aria-label={t("media.uploading")} />
           <span>{t("media.percent", { part: Math.floor(part * 100) })}</span>
-          <IconButton icon="close" label={t("media.cancel")} onClick={() => void outbox.discard(txn)} />
+          <IconButton icon="close" label={t("media.cancel")} onClick={() => void notices.heed(outbox.discard(txn))} />
         </div>
       )}
       {fault === "tooLarge" && <p className={styles["fault"]}>{t("media.tooLarge")}</p>}

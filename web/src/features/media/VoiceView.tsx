@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 
 import { type Word, useWords } from "../../i18n/words.tsx";
+import type { Priority } from "../../store/model.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { useSnapshot } from "../../ui/useSnapshot.ts";
@@ -8,6 +9,7 @@ import type { CaptureFault } from "./capture.ts";
 import { Player } from "./Player.tsx";
 import { longestVoice, Recorder, type Recorded, type Recording } from "./Recorder.ts";
 import { useBlobUrl } from "./useMedia.ts";
+import { PriorityMark } from "../room/PriorityView.tsx";
 import styles from "./VoiceView.module.css";
 import { lengthOf } from "./words.ts";
 
@@ -15,6 +17,7 @@ export interface VoiceProps {
   readonly busy: boolean;
   /** This device had no room to keep it. */
   readonly full: boolean;
+  readonly priority: Priority | undefined;
   readonly onSend: (file: File, duration: number, waveform: readonly number[]) => void;
   readonly onClose: () => void;
 }
@@ -22,7 +25,7 @@ export interface VoiceProps {
 const faultWords: Record<CaptureFault, Word> = { denied: "voice.denied", missing: "voice.missing", busy: "voice.busy" };
 
 /** Records a voice message, plays it back, and only then sends it. */
-export function VoiceView({ busy, full, onSend, onClose }: VoiceProps): ReactNode {
+export function VoiceView({ busy, full, priority, onSend, onClose }: VoiceProps): ReactNode {
   const { t } = useWords();
   const [recorder] = useState(() => new Recorder());
   const now = useSnapshot<Recording>(recorder);
@@ -34,6 +37,7 @@ export function VoiceView({ busy, full, onSend, onClose }: VoiceProps): ReactNod
     <Dialog title={t("voice.title")} onClose={onClose}>
       <div className={styles["voice"]}>
         <h2>{t("voice.title")}</h2>
+        {priority !== undefined && <PriorityMark priority={priority} />}
         {now.state === "starting" && <p role="status">{t("voice.starting")}</p>}
         {now.state === "failed" && (
           <>

@@ -4,8 +4,10 @@ import { useWords } from "../../i18n/words.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { useSnapshot } from "../../ui/useSnapshot.ts";
 import type { Desk } from "./Desk.ts";
 import styles from "./forms.module.css";
+import { PriorityMark } from "./PriorityView.tsx";
 import { useAsking } from "./useAsking.ts";
 
 /** MSC3381 knows no more. */
@@ -19,6 +21,7 @@ export function PollDialog({ desk }: { readonly desk: Desk }): ReactNode {
   const [open, setOpen] = useState(true);
   const [several, setSeveral] = useState(false);
   const { state, ask } = useAsking(desk.close);
+  const { priority } = useSnapshot(desk.composer).draft;
   const filled = answers.map((answer) => answer.trim()).filter((answer) => answer !== "");
   const ready = question.trim() !== "" && filled.length >= 2;
   const submit = (event: FormEvent): void => {
@@ -29,6 +32,7 @@ export function PollDialog({ desk }: { readonly desk: Desk }): ReactNode {
     <Dialog title={t("poll.make")} onClose={desk.close}>
       <form className={styles["form"]} onSubmit={submit}>
         <h2>{t("poll.make")}</h2>
+        {priority !== undefined && <PriorityMark priority={priority} />}
         <TextField
           label={t("poll.question")}
           dir="auto"

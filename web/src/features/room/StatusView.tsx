@@ -24,7 +24,8 @@ export function StatusView({ status, direct, model, onReaders }: StatusProps): R
   const { t } = useWords();
   if (status.kind === "failed") {
     return (
-      <span className={styles["failed"]} role="alert">
+      // A critical one is announced by what stands over every screen.
+      <span className={styles["failed"]} role={status.critical ? undefined : "alert"}>
         <Icon name="alert" size={16} />
         {t(status.critical ? "notSent.title" : "status.failed")}
         <button type="button" onClick={() => void model.retry(status.txn)}>

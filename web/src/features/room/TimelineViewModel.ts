@@ -70,9 +70,9 @@ export class TimelineViewModel implements Readable<TimelineSnapshot> {
     return this.#derived.snapshot;
   }
 
-  readonly retry = (txn: string): Promise<void> => this.#app.outbox.retry(txn);
+  readonly retry = (txn: string): Promise<void> => this.#app.notices.heed(this.#app.outbox.retry(txn));
 
-  readonly discard = (txn: string): Promise<void> => this.#app.outbox.discard(txn);
+  readonly discard = (txn: string): Promise<void> => this.#app.notices.heed(this.#app.outbox.discard(txn));
 
   /** Somebody has opened it. */
   readonly enter = (): void => {

@@ -131,7 +131,7 @@ function entryStatus(entry: OutboxEntry): Status {
   return state === "failed" ? { kind: "failed", txn, critical: isCritical(entry) } : { kind: state };
 }
 
-function bodyOfEntry({ content, txn, fault }: OutboxEntry): RowBody {
+export function bodyOfEntry({ content, txn, fault }: OutboxEntry): RowBody {
   switch (content.kind) {
     case "text":
       return { kind: "text", text: content.text, ...(content.html === undefined ? {} : { html: content.html }) };
