@@ -129,6 +129,22 @@ it("never lets a critical message wait without a word, and sends it later only w
   await page.getByText("لم تُرسل").first().waitFor();
   await physician.look("not-sent-arabic-phone");
   await speak("en");
+  await mark("Critical");
+  await physician.attach("strip.png", drawPng(300, 80));
+  const second = page.getByRole("alert").filter({ hasText: "strip.png" });
+  await second.waitFor();
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog");
+  await palette.getByRole("group", { name: "NOT SENT" }).first().waitFor();
+  await physician.look("not-sent-dialog-phone");
+  await page.setViewportSize(desktop);
+  await physician.look("not-sent-dialog-desktop");
+  await palette.getByRole("group", { name: "NOT SENT" }).filter({ hasText: "strip.png" }).getByRole("button", { name: "Do not send" }).press("Enter");
+  await second.waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.activeElement?.closest("[role=group]")?.textContent.includes("Bed four arrests"));
+  await page.keyboard.press("Escape");
+  await palette.waitFor({ state: "detached" });
+  await page.setViewportSize(phone);
   await page.getByRole("button", { name: "Back to the inbox" }).click();
   await notSent.waitFor();
   await page.setViewportSize(desktop);
@@ -145,6 +161,9 @@ it("never lets a critical message wait without a word, and sends it later only w
   await nurse.message("Bed four arrests, come now").getByText("Critical").waitFor();
   await notSent.waitFor({ state: "hidden" });
   expect(await nurse.texts("Bed four arrests")).toHaveLength(1);
+  await mark("Critical");
+  await physician.attach("strip.png", drawPng(300, 80));
+  await nurse.page.getByRole("article").filter({ has: nurse.page.getByRole("button", { name: /strip/ }) }).getByText("Critical").waitFor();
   await nurse.look("critical-phone");
 });
 
