@@ -8,6 +8,17 @@ create table "position" (
 	CHECK ((one = 1))
 ) with (fillfactor=10);
 
+create table account_addresses (
+	hash text not null,
+	user_id text not null,
+	body bytea not null,
+	validated bigint not null,
+	added bigint not null,
+	PRIMARY KEY (hash)
+);
+
+CREATE INDEX account_addresses_user ON public.account_addresses USING btree (user_id);
+
 create table account_changes (
 	epoch bigint not null,
 	user_id text not null,
@@ -470,3 +481,21 @@ create table search_block (
 	words bytea not null,
 	PRIMARY KEY (room_id, first)
 );
+
+create table signin_proofs (
+	sid text not null,
+	purpose text not null,
+	address text not null,
+	secret bytea not null,
+	token bytea not null,
+	attempt bigint not null,
+	validated bigint not null,
+	expires bigint not null,
+	body bytea not null,
+	UNIQUE (token),
+	PRIMARY KEY (sid)
+);
+
+CREATE INDEX signin_proofs_expires ON public.signin_proofs USING btree (expires);
+
+CREATE UNIQUE INDEX signin_proofs_asked ON public.signin_proofs USING btree (purpose, address, secret);

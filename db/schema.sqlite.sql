@@ -1,5 +1,15 @@
 -- The schema after all files of schema/. Made by: go test ./db -run TestSchema -update
 
+CREATE TABLE account_addresses (
+	hash      text   not null primary key,
+	user_id   text   not null,
+	body      blob  not null,
+	validated integer not null,
+	added     integer not null
+) strict;
+
+CREATE INDEX account_addresses_user on account_addresses (user_id);
+
 CREATE TABLE account_changes (
 	epoch   integer not null primary key,
 	user_id text   not null,
@@ -442,3 +452,19 @@ CREATE TABLE search_block (
 	words   blob  not null,
 	primary key (room_id, first)
 ) strict;
+
+CREATE TABLE signin_proofs (
+	sid       text   not null primary key,
+	purpose   text   not null,
+	address   text   not null,
+	secret    blob  not null,
+	token     blob  not null unique,
+	attempt   integer not null,
+	validated integer not null,
+	expires   integer not null,
+	body      blob  not null
+) strict;
+
+CREATE UNIQUE INDEX signin_proofs_asked on signin_proofs (purpose, address, secret);
+
+CREATE INDEX signin_proofs_expires on signin_proofs (expires);

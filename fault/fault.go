@@ -61,6 +61,7 @@ const (
 	BadPagination           Kind = "M_BAD_PAGINATION"
 	ThreepidInUse           Kind = "M_THREEPID_IN_USE"
 	ThreepidNotFound        Kind = "M_THREEPID_NOT_FOUND"
+	ThreepidAuthFailed      Kind = "M_THREEPID_AUTH_FAILED"
 	ThreepidDenied          Kind = "M_THREEPID_DENIED"
 	ThreepidMediumUnknown   Kind = "M_THREEPID_MEDIUM_NOT_SUPPORTED"
 	KeyTooLarge             Kind = "M_KEY_TOO_LARGE"
@@ -78,7 +79,7 @@ const (
 func (k Kind) Status() int {
 	switch k {
 	case Forbidden, GuestForbidden, InviteBlocked, CannotLeaveServerNotice, WrongRoomKeysVersion, UserSuspended,
-		UserDeactivated, ThreepidDenied:
+		UserDeactivated, ThreepidDenied, ThreepidAuthFailed:
 		return http.StatusForbidden
 	case UnknownToken, MissingToken, UserLocked, Unauthorized:
 		return http.StatusUnauthorized

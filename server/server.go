@@ -174,7 +174,8 @@ func (s *Server) buildAccounts(context.Context) error {
 		cost, shortest = signin.Fast, 1
 	}
 	s.signin = signin.New(signin.Options{
-		Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		DB: s.db, Accounts: s.accounts, Seal: s.keys, Audit: s.audit, Log: s.log, Registerer: s.registry, Clock: s.clock,
+		Mail: s.mail, AddressNeeded: c.RegistrationEmail == "required",
 		Reserved:     func(u id.UserID) error { return s.services.Reserved(u, nil) },
 		Registration: signin.Registration(c.Registration), Tokens: c.RegistrationTokens, Secret: c.RegistrationSharedSecret, Cost: cost, MinPassword: shortest, RateLimits: c.RateLimits == "on", Guests: c.Guests == "on",
 	})

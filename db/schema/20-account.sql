@@ -46,6 +46,16 @@ create table account_grants (
 );
 create index account_grants_expires on account_grants (expires);
 
+-- E-mail addresses that people proved to have.
+create table account_addresses (
+	hash      text   not null primary key, -- keyed hash of the address
+	user_id   text   not null,
+	body      bytea  not null,             -- sealed address
+	validated bigint not null,             -- milliseconds
+	added     bigint not null              -- milliseconds
+);
+create index account_addresses_user on account_addresses (user_id);
+
 create table account_data (
 	user_id text  not null,
 	room_id text  not null,               -- empty: global

@@ -50,6 +50,7 @@ type NewUser struct {
 	DisplayName string
 	Audited     AuditDetail // of the entry about the registration
 	SignIn      *SignIn     // a device that is signed in at once; nil: none
+	Address     *NewAddress // that was proved; nil: none
 }
 
 // AuditDetail is the personal payload of an audit entry.
@@ -89,6 +90,12 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (Session, error) {
 			return Session{}, err
 		}
 	}
+	address := func(*db.Tx) error { return nil }
+	if n.Address != nil {
+		if address, err = a.adding(ctx, n.User, "", *n.Address); err != nil {
+			return Session{}, err
+		}
+	}
 	now := a.now()
 	err = a.write(ctx, "create account", n.User, func(tx *db.Tx) error {
 		rows, err := tx.Exec(`insert into account_users (user_id, password, state, admin, guest, created, profile)
@@ -104,6 +111,9 @@ func (a *Accounts) Create(ctx context.Context, n NewUser) (Session, error) {
 		a.touch(tx, n.User)
 		if !n.Guest {
 			tx.After(func() { a.directory.put(n.User, Profile{DisplayName: n.DisplayName}) })
+		}
+		if err := address(tx); err != nil {
+			return err
 		}
 		if s != nil {
 			return s.run(tx)
@@ -256,7 +266,8 @@ func (a *Accounts) Deactivate(ctx context.Context, user id.UserID, device id.Dev
 		if n == 0 {
 			return noUser()
 		}
-		for _, q := range []string{`delete from account_data where user_id = $1`, `delete from account_filters where user_id = $1`, `delete from account_grants where user_id = $1`} {
+		for _, q := range []string{`delete from account_data where user_id = $1`, `delete from account_filters where user_id = $1`, `delete from account_grants where user_id = $1`,
+			`delete from account_addresses where user_id = $1`} {
 			if _, err := tx.Exec(q, string(user)); err != nil {
 				return fmt.Errorf("remove account data: %w", err)
 			}

@@ -1,32 +1,26 @@
 package clientapi
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/access"
 	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/signin"
 	"github.com/myelin-health/myelin/rest"
 )
 
 // accountRoutes serves "Account management", "Current account information" and the looking-up of "Server Administration".
 func (a *API) accountRoutes() []rest.Route {
 	const base = "/_matrix/client/v3/account/"
-	routes := []rest.Route{
+	return []rest.Route{
 		{Method: http.MethodGet, Path: base + "whoami", Access: access.UserOrGuest, Handle: a.whoami},
-		{Method: http.MethodPost, Path: base + "password", Access: access.User, Limit: rest.SigningIn, Handle: a.changePassword},
+		{Method: http.MethodPost, Path: base + "password", Access: access.UserOrNobody, Limit: rest.SigningIn, Handle: a.changePassword},
 		{Method: http.MethodPost, Path: base + "deactivate", Access: access.User, Limit: rest.SigningIn, Handle: a.deactivate},
-		{Method: http.MethodGet, Path: base + "3pid", Access: access.User, Handle: a.threepids},
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/admin/whois/{userId}", Access: access.User, Handle: a.whois},
 	}
-	for _, path := range []string{"password/email/requestToken", "password/msisdn/requestToken", "3pid/email/requestToken", "3pid/msisdn/requestToken"} {
-		routes = append(routes, rest.Route{Method: http.MethodPost, Path: base + path, Access: access.Public, Handle: noThreepid})
-	}
-	for _, path := range []string{"3pid", "3pid/add", "3pid/bind", "3pid/unbind", "3pid/delete"} {
-		routes = append(routes, rest.Route{Method: http.MethodPost, Path: base + path, Access: access.User, Handle: noThreepid})
-	}
-	return routes
 }
 
 func (a *API) whoami(r *rest.Request) (any, error) {
@@ -37,10 +31,12 @@ func (a *API) whoami(r *rest.Request) (any, error) {
 	}{r.Who.User, r.Who.Device, r.Who.Guest}, nil
 }
 
+// changePassword serves people who are signed in, and those who are not and prove to read the e-mail address of an account.
 func (a *API) changePassword(r *rest.Request) (any, error) {
 	var body struct {
-		NewPassword string `json:"new_password"`
-		SignOut     *bool  `json:"logout_devices"`
+		NewPassword string          `json:"new_password"`
+		SignOut     *bool           `json:"logout_devices"`
+		Auth        json.RawMessage `json:"auth"`
 	}
 	if err := r.OptionalJSON(&body); err != nil {
 		return nil, err
@@ -50,10 +46,16 @@ func (a *API) changePassword(r *rest.Request) (any, error) {
 			return nil, err
 		}
 	}
+	signOut := body.SignOut == nil || *body.SignOut
+	if r.Who.Nobody() {
+		return nil, a.Signin.ResetPassword(r.Context(), signin.NewPassword{Auth: body.Auth, Password: body.NewPassword, SignOut: signOut}, client(r))
+	}
+	if r.Who.Guest {
+		return nil, fault.New(fault.GuestForbidden, "Guests have no password.")
+	}
 	if err := a.interactive(r); err != nil {
 		return nil, err
 	}
-	signOut := body.SignOut == nil || *body.SignOut
 	return nil, a.Signin.ChangePassword(r.Context(), r.Who.User, r.Who.Device, body.NewPassword, signOut)
 }
 
@@ -71,10 +73,6 @@ func (a *API) deactivate(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	return map[string]string{"id_server_unbind_result": "success"}, nil
-}
-
-func (a *API) threepids(*rest.Request) (any, error) {
-	return map[string]any{"threepids": []string{}}, nil
 }
 
 // whois tells where a person's devices were last seen, to the person and to administrators.

@@ -34,7 +34,7 @@ type accountServer struct {
 	url string
 }
 
-func newAccountServer(t *testing.T, d *db.DB) *accountServer {
+func newAccountServer(t *testing.T, d *db.DB, change ...func(*signin.Options)) *accountServer {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := seal.Open(t.Context(), seal.Options{Dir: dir})
@@ -50,10 +50,14 @@ func newAccountServer(t *testing.T, d *db.DB) *accountServer {
 	reg := prometheus.NewRegistry()
 	a := &API{ServerName: "hs", Services: new(appservice.Services), RoomVersion: "12", RoomVersions: []id.RoomVersion{"11", "12"}}
 	a.Accounts = account.New(account.Options{DB: d, Seal: keys, Audit: log, ServerName: "hs", Registerer: reg})
-	a.Signin = signin.New(signin.Options{Accounts: a.Accounts, Seal: keys, Audit: log, Registerer: reg, Registration: signin.Open, Secret: "between us", Cost: signin.Fast})
+	o := signin.Options{DB: d, Accounts: a.Accounts, Seal: keys, Audit: log, Registerer: reg, Registration: signin.Open, Secret: "between us", Cost: signin.Fast}
+	for _, f := range change {
+		f(&o)
+	}
+	a.Signin = signin.New(o)
 	s := rest.New(rest.Options{Authenticate: a.Accounts.Authenticate, Seen: a.Accounts.Seen, Registerer: reg})
 	s.Add(slices.Concat(a.versionsRoutes(), a.wellknownRoutes(), a.capabilitiesRoutes(), a.registerRoutes(), a.loginRoutes(), a.logoutRoutes(),
-		a.accountRoutes(), a.moderationRoutes(), a.voipRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes(), a.appserviceRoutes())...)
+		a.accountRoutes(), a.threepidRoutes(), a.confirmRoutes(), a.moderationRoutes(), a.voipRoutes(), a.devicesRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.filtersRoutes(), a.userDirectoryRoutes(), a.absentRoutes(), a.appserviceRoutes())...)
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return &accountServer{t, a, srv.URL}
@@ -135,10 +139,6 @@ func (s *accountServer) login(user, password string, more object) object {
 		body[k] = v
 	}
 	return s.ok("POST", "login", "", body)
-}
-
-func byPassword(user, password string) object {
-	return object{"type": "m.login.password", "identifier": object{"type": "m.id.user", "user": user}, "password": password}
 }
 
 func TestRegisterAndLogin(t *testing.T) {

@@ -63,6 +63,8 @@ func (a *API) Routes() []rest.Route {
 		a.loginRoutes(),
 		a.logoutRoutes(),
 		a.accountRoutes(),
+		a.threepidRoutes(),
+		a.confirmRoutes(),
 		a.moderationRoutes(),
 		a.openIDRoutes(),
 		a.devicesRoutes(),

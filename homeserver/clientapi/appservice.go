@@ -74,7 +74,7 @@ func (a *API) loginFor(r *rest.Request, body signin.Login) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := a.Signin.Identify(body)
+	user, err := a.Signin.Identify(r.Context(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (a *API) capabilities(r *rest.Request) (any, error) {
 		"m.set_displayname":          enabled(true),
 		"m.set_avatar_url":           enabled(true),
 		"m.profile_fields":           enabled(true),
-		"m.3pid_changes":             enabled(false),
+		"m.3pid_changes":             enabled(a.Signin.Mails()),
 		"m.get_login_token":          enabled(true),
 		"m.forget_forced_upon_leave": enabled(false),
 		"m.room_versions":            map[string]any{"default": a.RoomVersion, "available": available},

@@ -16,8 +16,6 @@ func (a *API) registerRoutes() []rest.Route {
 	return []rest.Route{
 		{Method: http.MethodPost, Path: "/_matrix/client/v3/register", Access: access.Public, Limit: rest.Registering, Handle: a.register},
 		{Method: http.MethodGet, Path: "/_matrix/client/v3/register/available", Access: access.Public, Limit: rest.SigningIn, Handle: a.registerAvailable},
-		{Method: http.MethodPost, Path: "/_matrix/client/v3/register/email/requestToken", Access: access.Public, Handle: noThreepid},
-		{Method: http.MethodPost, Path: "/_matrix/client/v3/register/msisdn/requestToken", Access: access.Public, Handle: noThreepid},
 		{Method: http.MethodGet, Path: "/_matrix/client/v1/register/m.login.registration_token/validity", Access: access.Public, Limit: rest.SigningIn, Handle: a.tokenValidity},
 		{Method: http.MethodGet, Path: tools, Access: access.SharedSecret, Handle: a.toolNonce},
 		{Method: http.MethodPost, Path: tools, Access: access.SharedSecret, Handle: a.toolRegister},
@@ -48,11 +46,6 @@ func (a *API) registerAvailable(r *rest.Request) (any, error) {
 		return nil, err
 	}
 	return map[string]bool{"available": true}, nil
-}
-
-// noThreepid answers what needs e-mail addresses or telephone numbers of accounts: there are none here.
-func noThreepid(*rest.Request) (any, error) {
-	return nil, fault.New(fault.ThreepidDenied, "This server does not take e-mail addresses or telephone numbers.")
 }
 
 func (a *API) tokenValidity(r *rest.Request) (any, error) {

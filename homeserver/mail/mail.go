@@ -83,42 +83,59 @@ func New(o Options) *Outbox {
 
 func (m *Outbox) now() int64 { return m.clock().UnixMilli() }
 
-// Send puts a letter into the outbox. When it returns nil, the letter survives a restart. by is whoever caused it: a person
-// or an address that asks; empty for letters that are paced elsewhere. The fault is LimitExceeded when there were too many,
-// to this address or caused by by.
-func (m *Outbox) Send(ctx context.Context, l Letter, by string) error {
+// Prepared is a letter that can be put into the outbox together with what it is about.
+type Prepared struct {
+	m      *Outbox
+	id     string
+	letter Letter
+	body   []byte
+}
+
+// Prepare makes a letter ready. by is whoever caused it: a person or an address that asks; empty for letters that are paced
+// elsewhere. The fault is LimitExceeded when there were too many, to this address or caused by by.
+func (m *Outbox) Prepare(ctx context.Context, l Letter, by string) (*Prepared, error) {
 	if err := m.limit(string(l.To), by); err != nil {
-		return err
+		return nil, err
 	}
 	plain, err := json.Marshal(l)
 	if err != nil {
-		return fmt.Errorf("encode a letter: %w", err)
+		return nil, fmt.Errorf("encode a letter: %w", err)
 	}
 	var b [18]byte
 	_, _ = rand.Read(b[:]) // never fails
-	mailID := base64.RawURLEncoding.EncodeToString(b[:])
-	body, err := m.o.Seal.Seal(ctx, scope(l.User), use(mailID), plain)
-	if err != nil {
-		return fmt.Errorf("seal a letter: %w", err)
+	p := &Prepared{m: m, id: base64.RawURLEncoding.EncodeToString(b[:]), letter: l}
+	if p.body, err = m.o.Seal.Seal(ctx, scope(l.User), use(p.id), plain); err != nil {
+		return nil, fmt.Errorf("seal a letter: %w", err)
 	}
-	err = m.db.Write(ctx, "send mail", nil, func(tx *db.Tx) error {
-		var waiting int
-		if err := tx.QueryRow(`select count(*) from mail_outbox`).Scan(&waiting); err != nil {
-			return fmt.Errorf("count letters: %w", err)
-		}
-		if waiting >= most {
-			return fault.After(firstPause)
-		}
-		now := m.now()
-		_, err := tx.Exec(`insert into mail_outbox (mail_id, user_id, kind, created, due, gives_up, tries, body) values ($1, $2, $3, $4, $4, $5, 0, $6)`,
-			mailID, string(l.User), string(l.Kind), now, now+l.Kind.patience().Milliseconds(), body)
-		return err
-	})
+	return p, nil
+}
+
+// Put puts the letter into the outbox. Once tx is committed, it survives a restart.
+func (p *Prepared) Put(tx *db.Tx) error {
+	var waiting int
+	if err := tx.QueryRow(`select count(*) from mail_outbox`).Scan(&waiting); err != nil {
+		return fmt.Errorf("count letters: %w", err)
+	}
+	if waiting >= most {
+		return fault.After(firstPause)
+	}
+	now := p.m.now()
+	_, err := tx.Exec(`insert into mail_outbox (mail_id, user_id, kind, created, due, gives_up, tries, body) values ($1, $2, $3, $4, $4, $5, 0, $6)`,
+		p.id, string(p.letter.User), string(p.letter.Kind), now, now+p.letter.Kind.patience().Milliseconds(), p.body)
 	if err != nil {
 		return fmt.Errorf("put a letter into the outbox: %w", err)
 	}
-	m.hurry()
+	tx.After(p.m.hurry)
 	return nil
+}
+
+// Send prepares a letter and puts it into the outbox.
+func (m *Outbox) Send(ctx context.Context, l Letter, by string) error {
+	p, err := m.Prepare(ctx, l, by)
+	if err != nil {
+		return err
+	}
+	return m.db.Write(ctx, "send mail", nil, p.Put)
 }
 
 // limit takes from the limits of an address and of who causes a letter to it.

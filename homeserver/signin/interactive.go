@@ -25,6 +25,8 @@ type Operation struct {
 	User id.UserID
 	// Flows are the stages to choose from; nil is the password.
 	Flows [][]string
+	// Proof is what the proof of an address has to be for, if StageEmail is among the stages.
+	Proof Purpose
 }
 
 // interaction is the state of a session. The server keeps none of it: the session id is the state, sealed,
@@ -34,6 +36,7 @@ type interaction struct {
 	User    string   `json:"user,omitempty"`
 	Expires int64    `json:"exp"`
 	Done    []string `json:"done,omitempty"`
+	Proof   string   `json:"proof,omitempty"` // id of that of an address, when StageEmail is done
 }
 
 // authentication is the auth object of a request.
@@ -44,50 +47,59 @@ type authentication struct {
 	User       string      `json:"user"`
 	Password   string      `json:"password"`
 	Token      string      `json:"token"`
+	Proof      Credentials `json:"threepid_creds"`
 }
 
 // Confirm returns nil when auth, the auth object of a request, confirms the operation. Else the fault is the
 // 401 answer of section "User-Interactive Authentication API", with the flows, the session and the stages
 // that are done.
 func (s *Signin) Confirm(ctx context.Context, op Operation, auth json.RawMessage, c Client) error {
+	_, err := s.confirm(ctx, op, auth, c)
+	return err
+}
+
+// confirm is Confirm; what it returns says how the operation was confirmed.
+func (s *Signin) confirm(ctx context.Context, op Operation, auth json.RawMessage, c Client) (i interaction, err error) {
 	if op.Flows == nil {
 		op.Flows = [][]string{{StagePassword}}
 	}
 	if len(auth) == 0 || string(auth) == "null" {
-		return s.challenge(ctx, op, nil, nil)
+		return i, s.challenge(ctx, op, i, nil)
 	}
 	var a authentication
 	if err := json.Unmarshal(auth, &a); err != nil {
-		return fault.New(fault.BadJSON, "The auth object has a value of the wrong type.")
+		return i, fault.New(fault.BadJSON, "The auth object has a value of the wrong type.")
 	}
-	var done []string
 	if a.Session != "" {
-		i, ok := s.openInteraction(ctx, a.Session)
-		if !ok || i.Op != op.Name || i.User != string(op.User) || i.Expires < s.clock().UnixMilli() {
-			return s.challenge(ctx, op, nil, fault.New(fault.Forbidden, "The session is not known, has expired or is for another operation."))
+		known, ok := s.openInteraction(ctx, a.Session)
+		if !ok || known.Op != op.Name || known.User != string(op.User) || known.Expires < s.clock().UnixMilli() {
+			return i, s.challenge(ctx, op, i, fault.New(fault.Forbidden, "The session is not known, has expired or is for another operation."))
 		}
-		done = i.Done
+		i = known
 	}
 	if a.Type != "" {
 		if !slices.ContainsFunc(op.Flows, func(flow []string) bool { return slices.Contains(flow, a.Type) }) {
-			return s.challenge(ctx, op, done, fault.New(fault.Unrecognized, "This stage is not offered."))
+			return i, s.challenge(ctx, op, i, fault.New(fault.Unrecognized, "This stage is not offered."))
 		}
-		if f := s.stage(ctx, op, a, c); f != nil {
-			if f, ok := fault.As(f); ok && f.Kind == fault.Forbidden && f.Status == 0 {
-				return s.challenge(ctx, op, done, f)
+		if err := s.stage(ctx, op, a, c); err != nil {
+			if f, ok := fault.As(err); ok && (f.Kind == fault.Forbidden || f.Kind == fault.Unauthorized) && f.Status == 0 {
+				return i, s.challenge(ctx, op, i, f)
 			}
-			return f
+			return i, err
 		}
-		if !slices.Contains(done, a.Type) {
-			done = append(done, a.Type)
+		if a.Type == StageEmail {
+			i.Proof = a.Proof.SID
+		}
+		if !slices.Contains(i.Done, a.Type) {
+			i.Done = append(i.Done, a.Type)
 		}
 	}
 	for _, flow := range op.Flows {
-		if !slices.ContainsFunc(flow, func(stage string) bool { return !slices.Contains(done, stage) }) {
-			return nil
+		if !slices.ContainsFunc(flow, func(stage string) bool { return !slices.Contains(i.Done, stage) }) {
+			return i, nil
 		}
 	}
-	return s.challenge(ctx, op, done, nil)
+	return i, s.challenge(ctx, op, i, nil)
 }
 
 // stage checks one stage.
@@ -100,8 +112,14 @@ func (s *Signin) stage(ctx context.Context, op Operation, a authentication, c Cl
 			return fault.New(fault.Forbidden, "The registration token is not known.")
 		}
 		return nil
+	case StageEmail:
+		_, ok, err := s.proved(ctx, op.Proof, a.Proof)
+		if err == nil && !ok { // clients ask again until the link was followed, and know this kind
+			err = fault.New(fault.Unauthorized, "The address was not confirmed.")
+		}
+		return err
 	}
-	user, err := s.identify(a.Identifier, a.User)
+	user, err := s.identify(ctx, a.Identifier, a.User)
 	if err != nil {
 		return err
 	}
@@ -115,10 +133,9 @@ func (s *Signin) stage(ctx context.Context, op Operation, a authentication, c Cl
 }
 
 // challenge is the 401 answer; because, if not nil, says what was wrong.
-func (s *Signin) challenge(ctx context.Context, op Operation, done []string, because *fault.Fault) error {
-	session, err := s.sealInteraction(ctx, interaction{
-		Op: op.Name, User: string(op.User), Expires: s.clock().Add(interactionLasts).UnixMilli(), Done: done,
-	})
+func (s *Signin) challenge(ctx context.Context, op Operation, i interaction, because *fault.Fault) error {
+	i.Op, i.User, i.Expires = op.Name, string(op.User), s.clock().Add(interactionLasts).UnixMilli()
+	session, err := s.sealInteraction(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -126,13 +143,14 @@ func (s *Signin) challenge(ctx context.Context, op Operation, done []string, bec
 		Stages []string `json:"stages"`
 	}
 	flows := make([]stages, len(op.Flows))
-	for i, f := range op.Flows {
-		flows[i].Stages = f
+	for n, f := range op.Flows {
+		flows[n].Stages = f
 	}
 	f := &fault.Fault{Status: http.StatusUnauthorized}
 	if because != nil {
 		f.Kind, f.Text = because.Kind, because.Text
 	}
+	done := i.Done
 	if done == nil {
 		done = []string{}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/seal"
 )
 
@@ -89,20 +90,57 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 			return account.Session{}, err
 		}
 	}
-	op := Operation{Name: "register", Flows: [][]string{{StageDummy}}}
-	if s.o.Registration == Token {
-		op.Flows = [][]string{{StageRegistrationToken}}
-	}
-	if err := s.Confirm(ctx, op, n.Auth, c); err != nil {
+	i, err := s.confirm(ctx, Operation{Name: "register", Flows: s.registerFlows(), Proof: mail.Registering}, n.Auth, c)
+	if err != nil {
 		return account.Session{}, err
 	}
 	if err := s.CheckPassword(n.Password); err != nil {
 		return account.Session{}, err
 	}
-	if n.GuestToken != "" {
-		return s.promote(ctx, user, n, c)
+	if i.Proof == "" {
+		return s.make(ctx, user, n, nil, c)
 	}
-	return s.create(ctx, account.NewUser{User: user}, n, "open", c)
+	address, ok, err := s.provedBefore(ctx, mail.Registering, i.Proof)
+	if err != nil {
+		return account.Session{}, err
+	}
+	if !ok {
+		return account.Session{}, fault.New(fault.ThreepidAuthFailed, "The address was confirmed too long ago.")
+	}
+	made, err := s.make(ctx, user, n, &address, c)
+	if err == nil {
+		_, err = s.spend(ctx, i.Proof)
+	}
+	return made, err
+}
+
+// registerFlows are the ways to make an account. The proof of an address comes first, because it is optional where the rest
+// is not.
+func (s *Signin) registerFlows() [][]string {
+	plain, mailed := []string{StageDummy}, []string{StageEmail}
+	if s.o.Registration == Token {
+		plain, mailed = []string{StageRegistrationToken}, []string{StageEmail, StageRegistrationToken}
+	}
+	switch {
+	case s.o.Mail == nil:
+		return [][]string{plain}
+	case s.o.AddressNeeded:
+		return [][]string{mailed}
+	}
+	return [][]string{plain, mailed}
+}
+
+// make makes the account of a new person, or of a guest who gets one of their own.
+func (s *Signin) make(ctx context.Context, user id.UserID, n NewAccount, address *account.NewAddress, c Client) (account.Session, error) {
+	if n.GuestToken == "" {
+		return s.create(ctx, account.NewUser{User: user, Address: address}, n, "open", c)
+	}
+	if address != nil {
+		if err := s.accounts.AddAddress(ctx, user, "", *address); err != nil {
+			return account.Session{}, err
+		}
+	}
+	return s.promote(ctx, user, n, c)
 }
 
 // TokenGood tells whether an account can be made with a registration token.
@@ -187,7 +225,9 @@ func (s *Signin) LoginFor(ctx context.Context, user id.UserID, l Login, c Client
 }
 
 // Identify turns what a client calls a person into a user id; empty if it called nobody.
-func (s *Signin) Identify(l Login) (id.UserID, error) { return s.identify(l.Identifier, l.User) }
+func (s *Signin) Identify(ctx context.Context, l Login) (id.UserID, error) {
+	return s.identify(ctx, l.Identifier, l.User)
+}
 
 // newName is the user id of a wished name, or one that is made up.
 func (s *Signin) newName(ctx context.Context, username string) (id.UserID, error) {

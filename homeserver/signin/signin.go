@@ -14,8 +14,10 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/audit"
+	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/account"
+	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/rest"
 	"github.com/myelin-health/myelin/seal"
 )
@@ -40,10 +42,12 @@ const (
 	StageService  = "m.login.application_service" // registration and sign-in
 
 	StageRegistrationToken = "m.login.registration_token" // registration only
+	StageEmail             = "m.login.email.identity"     // registration and setting a new password
 )
 
-// Options configures Signin. Accounts, Seal and Audit are needed.
+// Options configures Signin. DB, Accounts, Seal and Audit are needed.
 type Options struct {
+	DB           *db.DB
 	Accounts     *account.Accounts
 	Seal         *seal.Keys
 	Audit        *audit.Log
@@ -61,6 +65,10 @@ type Options struct {
 	Cost Cost
 	// MinPassword is the least number of characters of a password that people choose; 0 is 8.
 	MinPassword int
+	// Mail is by what letters about addresses go; nil: accounts have no addresses.
+	Mail *mail.Outbox
+	// AddressNeeded: who makes an account has to prove an address.
+	AddressNeeded bool
 	// Reserved returns a fault for names that belong to application services; nil: none do.
 	Reserved func(user id.UserID) error
 	// RateLimits limits failed attempts per account and address.
@@ -115,8 +123,10 @@ type Client struct {
 
 // Identifier names a person (section "Identifier types").
 type Identifier struct {
-	Type string `json:"type"`
-	User string `json:"user"`
+	Type    string `json:"type"`
+	User    string `json:"user"`
+	Medium  string `json:"medium"`
+	Address string `json:"address"`
 }
 
 // Login is the body of POST /login.
@@ -154,7 +164,7 @@ func (s *Signin) Login(ctx context.Context, l Login, c Client) (account.Session,
 
 // byPassword is who proves by a password who they are.
 func (s *Signin) byPassword(ctx context.Context, l Login, c Client) (id.UserID, error) {
-	user, err := s.identify(l.Identifier, l.User)
+	user, err := s.identify(ctx, l.Identifier, l.User)
 	if err != nil {
 		return "", err
 	}
@@ -165,9 +175,12 @@ func (s *Signin) byPassword(ctx context.Context, l Login, c Client) (id.UserID, 
 }
 
 // identify turns what a client calls a person into a user id; empty if it called nobody.
-func (s *Signin) identify(i *Identifier, legacy string) (id.UserID, error) {
+func (s *Signin) identify(ctx context.Context, i *Identifier, legacy string) (id.UserID, error) {
 	name := legacy
 	if i != nil {
+		if i.Type == "m.id.thirdparty" && i.Medium == "email" {
+			return s.identifyAddress(ctx, i.Address)
+		}
 		if i.Type != "m.id.user" {
 			return "", fault.New(fault.Unknown, "This type of identifier is not known.").WithStatus(400)
 		}
@@ -184,6 +197,20 @@ func (s *Signin) identify(i *Identifier, legacy string) (id.UserID, error) {
 		return id.UserID("@" + strings.ToLower(local) + ":" + server), nil
 	}
 	return s.accounts.UserID(strings.ToLower(name)), nil
+}
+
+// identifyAddress is whose address it is. For one that is nobody's it is a name that nobody can have, so that proving takes
+// its usual way.
+func (s *Signin) identifyAddress(ctx context.Context, text string) (id.UserID, error) {
+	address, err := mail.ParseAddress(text)
+	if err != nil {
+		return "", err
+	}
+	user, err := s.accounts.AddressOwner(ctx, address)
+	if fault.Is(err, fault.ThreepidNotFound) {
+		return id.UserID("@" + string(address)), nil
+	}
+	return user, err
 }
 
 // wrong is the one answer to all that was wrong about a password or its account.

@@ -87,7 +87,7 @@ func (b *bench) person(name, password string) id.UserID {
 }
 
 func login(name, password string) Login {
-	return Login{Type: StagePassword, Identifier: &Identifier{"m.id.user", name}, Password: password}
+	return Login{Type: StagePassword, Identifier: &Identifier{Type: "m.id.user", User: name}, Password: password}
 }
 
 func TestLogin(t *testing.T) {
