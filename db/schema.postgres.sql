@@ -316,6 +316,7 @@ create table feed_pusher (
 	body bytea not null,
 	set_at bigint not null,
 	pos bigint not null,
+	told bigint not null,
 	holder text not null,
 	held_until bigint not null,
 	PRIMARY KEY (app_id, pushkey, user_id)

@@ -294,6 +294,7 @@ CREATE TABLE feed_pusher (
 	body       blob  not null,
 	set_at     integer not null,
 	pos        integer not null,
+	told       integer not null,
 	holder     text   not null,
 	held_until integer not null,
 	primary key (app_id, pushkey, user_id)

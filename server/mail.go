@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"net/url"
 
+	"maunium.net/go/mautrix/id"
+
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/mail"
 )
 
@@ -39,4 +43,30 @@ func (s *Server) startMail(ctx context.Context) {
 	}
 	s.mail.Start(ctx)
 	s.closers = append(s.closers, func() error { s.mail.Close(); return nil })
+}
+
+// addressRemoved ends the notifications by e-mail to an address.
+func (s *Server) addressRemoved(ctx context.Context, user id.UserID, address mail.Address) error {
+	return s.feed.DeletePusher(ctx, user, feed.MailApp, string(address))
+}
+
+// mailUnread writes letters about unread messages; nil where no mail is sent. The address may be the person's no more: gone is
+// true then.
+func (s *Server) mailUnread() func(context.Context, feed.Unread) (gone bool, err error) {
+	if s.mail == nil {
+		return nil
+	}
+	return func(ctx context.Context, u feed.Unread) (gone bool, err error) {
+		address, err := mail.ParseAddress(u.Address)
+		if err != nil {
+			return true, nil
+		}
+		owner, err := s.accounts.AddressOwner(ctx, address)
+		if fault.Is(err, fault.ThreepidNotFound) || err == nil && owner != u.User {
+			return true, nil
+		} else if err != nil {
+			return false, err
+		}
+		return false, s.mail.Send(ctx, mail.Letter{To: address, User: u.User, Kind: mail.Unread, Lang: u.Lang, Count: u.Conversations}, "")
+	}
 }

@@ -167,7 +167,7 @@ func (s *Server) buildAccounts(context.Context) error {
 		DB: s.db, Seal: s.keys, Audit: s.audit, ServerName: c.ServerName, Log: s.log, Registerer: s.registry, Clock: s.clock,
 		TokenLifetime: c.AccessTokenLifetime,
 		Changed:       s.accountChanged, ProfileChanged: s.profileChanged, DeviceRemoved: s.deviceRemoved,
-		Deactivated: s.deactivated, Revoked: s.revoked, Visible: s.directoryLimit(),
+		Deactivated: s.deactivated, AddressRemoved: s.addressRemoved, Revoked: s.revoked, Visible: s.directoryLimit(),
 	})
 	cost, shortest := signin.Strong, 0
 	if c.PasswordHashing == "fast" {
@@ -224,7 +224,7 @@ func (s *Server) buildFeed(context.Context) (err error) {
 	s.feed, err = feed.New(feed.Options{
 		DB: s.db, Seal: s.keys, ServerName: s.config.ServerName, Account: s.feedAccount(), Counts: s.keyCounts, Elsewhere: s.changedElsewhere,
 		Clock: s.clock, Log: s.log, Metrics: s.registry, Presence: s.config.Presence == "on",
-		Stirred: s.services.News, Gateway: outgoing.New(s.config.PrivateAddresses == "allow").PostJSON,
+		Stirred: s.services.News, Gateway: outgoing.New(s.config.PrivateAddresses == "allow").PostJSON, MailUnread: s.mailUnread(),
 	})
 	return err
 }

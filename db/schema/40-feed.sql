@@ -69,6 +69,7 @@ create table feed_pusher (
 	body       bytea  not null, -- sealed pusher as the client set it
 	set_at     bigint not null, -- milliseconds
 	pos        bigint not null, -- events up to it were pushed
+	told       bigint not null, -- milliseconds: when the newest letter was written; 0: none
 	holder     text   not null, -- boot id of the process that is pushing, or empty
 	held_until bigint not null, -- milliseconds; another process may take over then
 	primary key (app_id, pushkey, user_id)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
+	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/seal"
 )
 
@@ -63,6 +64,8 @@ type Options struct {
 	// Deactivated is called after an account was deactivated: it has to leave its rooms. It is called
 	// again if it failed and the deactivation is repeated.
 	Deactivated func(ctx context.Context, user id.UserID, erase bool) error
+	// AddressRemoved is called after an address was taken from an account: nothing is written there any more.
+	AddressRemoved func(ctx context.Context, user id.UserID, address mail.Address) error
 	// Revoked is called after tokens may have stopped working: who serves a stream for them has to
 	// authenticate again. device is empty for all of the user's devices.
 	Revoked func(user id.UserID, device id.DeviceID)

@@ -135,7 +135,7 @@ func (a *Accounts) RemoveAddress(ctx context.Context, user id.UserID, device id.
 	if err != nil {
 		return err
 	}
-	return a.write(ctx, "remove address", user, func(tx *db.Tx) error {
+	err = a.write(ctx, "remove address", user, func(tx *db.Tx) error {
 		rows, err := tx.Exec(`delete from account_addresses where hash = $1 and user_id = $2`, hash, string(user))
 		if err != nil {
 			return fmt.Errorf("remove address: %w", err)
@@ -146,4 +146,8 @@ func (a *Accounts) RemoveAddress(ctx context.Context, user id.UserID, device id.
 		}
 		return nil
 	})
+	if err != nil || a.o.AddressRemoved == nil {
+		return err
+	}
+	return a.o.AddressRemoved(ctx, user, address)
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/myelin-health/myelin/access"
 	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/feed"
+	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/rest"
 )
 
@@ -22,6 +24,31 @@ func (a *API) pushersRoutes() []rest.Route {
 func (a *API) pushers(r *rest.Request) (any, error) {
 	l, err := a.Feed.Pushers(r.Context(), r.Who.User)
 	return map[string]any{"pushers": l}, err
+}
+
+// kindEmail is the kind of pushers that write letters about unread messages.
+const kindEmail = "email"
+
+// checkMailPusher refuses letters to addresses that are not the person's, and writes the address as it is known.
+func (a *API) checkMailPusher(r *rest.Request, p *pusher) error {
+	address, err := mail.ParseAddress(p.PushKey)
+	if err != nil {
+		return err
+	}
+	p.PushKey = string(address)
+	switch {
+	case p.Kind == nil:
+		return nil
+	case *p.Kind != kindEmail || p.AppID != feed.MailApp:
+		return fault.New(fault.InvalidParam, "Pushers of kind email, and only they, have the app_id m.email.")
+	case !a.Signin.Mails():
+		return fault.New(fault.InvalidParam, "This server sends no e-mail.")
+	}
+	owner, err := a.Accounts.AddressOwner(r.Context(), address)
+	if err == nil && owner != r.Who.User {
+		err = fault.New(fault.ThreepidNotFound, "Your account does not have this address.")
+	}
+	return err
 }
 
 // pusher is a pusher as clients set and get it.
@@ -51,6 +78,11 @@ func (a *API) setPusher(r *rest.Request) (any, error) {
 	p := body.pusher
 	if err := p.check(raw); err != nil {
 		return nil, err
+	}
+	if p.AppID == feed.MailApp || p.Kind != nil && *p.Kind == kindEmail {
+		if err := a.checkMailPusher(r, &p); err != nil {
+			return nil, err
+		}
 	}
 	if p.Kind == nil {
 		return nil, a.Feed.DeletePusher(r.Context(), r.Who.User, p.AppID, p.PushKey)
@@ -85,8 +117,10 @@ func (p *pusher) check(raw []byte) error {
 		return fault.New(fault.InvalidParam, "app_id or pushkey is empty or too long.")
 	case p.Kind == nil:
 		return nil
+	case *p.Kind == kindEmail:
+		return nil // see checkMailPusher
 	case *p.Kind != "http":
-		return fault.New(fault.InvalidParam, "Pushers of this server are of kind http.")
+		return fault.New(fault.InvalidParam, "There is no such kind of pusher.")
 	}
 	address, _ := p.Data["url"].(string)
 	u, err := url.Parse(address)

@@ -41,6 +41,9 @@ type Options struct {
 	Stirred func()
 	// Gateway posts JSON to a push gateway; nil: nothing is pushed.
 	Gateway func(ctx context.Context, url string, body []byte) (status int, answer []byte, err error)
+	// MailUnread writes a letter about unread messages; gone is true when the address is not the person's any more. nil: no
+	// letters are written. It needs Gateway.
+	MailUnread func(ctx context.Context, u Unread) (gone bool, err error)
 
 	Presence bool // share who is online with people of the same rooms
 	People   int  // how many people's state is kept in memory at most; 0 means 20,000
@@ -67,11 +70,12 @@ type Feed struct {
 	// pushEvents are the newest events as push rules look at them.
 	pushEvents *lru.Cache[*room.Event, *push.Event]
 
-	waiters waiters
-	stirred func()
-	pushing *pushing     // nil: off
-	visible atomic.Int64 // everything up to it may be read; moves on under mu
-	serial  atomic.Int64 // counter of what is never stored; see fleeting.go
+	waiters    waiters
+	stirred    func()
+	pushing    *pushing                                             // nil: off
+	mailUnread func(context.Context, Unread) (gone bool, err error) // nil: off
+	visible    atomic.Int64                                         // everything up to it may be read; moves on under mu
+	serial     atomic.Int64                                         // counter of what is never stored; see fleeting.go
 
 	mu       sync.Mutex
 	people   map[id.UserID]*person
@@ -158,7 +162,7 @@ func New(o Options) (*Feed, error) {
 		f.stirred = func() {}
 	}
 	if o.Gateway != nil {
-		f.pushing = newPushing(f, o.Gateway)
+		f.pushing, f.mailUnread = newPushing(f, o.Gateway), o.MailUnread
 	}
 	return f, nil
 }

@@ -27,7 +27,7 @@ func newMetrics(reg prometheus.Registerer, f *Feed) *metrics {
 		caughtUp: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "myelin_feed_caught_up", Help: "Positions of other processes that were read."}),
 		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "myelin_feed_pushes", Help: "Calls of push gateways: ok, rejected, failed or unreachable."}, []string{"result"}),
+			Name: "myelin_feed_pushes", Help: "Calls of push gateways, and letters: ok, mailed, rejected, failed or unreachable."}, []string{"result"}),
 		waiting: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "myelin_feed_waiting", Help: "Devices that wait for news."},
 			func() float64 { return float64(f.waiters.count()) }),

@@ -42,8 +42,8 @@ func (f *Feed) SetPusher(ctx context.Context, who access.Who, app, pushKey strin
 				return err
 			}
 		}
-		if _, err := tx.Exec(`insert into feed_pusher (user_id, app_id, pushkey, device_id, token, body, set_at, pos, holder, held_until)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, '', 0) on conflict (app_id, pushkey, user_id) do update
+		if _, err := tx.Exec(`insert into feed_pusher (user_id, app_id, pushkey, device_id, token, body, set_at, pos, told, holder, held_until)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, 0, '', 0) on conflict (app_id, pushkey, user_id) do update
 			set device_id = excluded.device_id, token = excluded.token, body = excluded.body, set_at = excluded.set_at`,
 			who.User, app, key, who.Device, who.Token, body, f.now(), f.visible.Load()); err != nil {
 			return err

@@ -47,11 +47,12 @@ type pushing struct {
 
 // pushee is somebody who has pushers. It is guarded by pushing.mu.
 type pushee struct {
-	busy   bool  // their pushers are told, or will be when the pause is over
-	again  bool  // there may be more
-	fails  int   // since the last success
-	unread int   // count that was told last; -1: not known
-	held   int64 // until when the pushers are this process's, milliseconds
+	busy   bool        // their pushers are told, or will be when the pause is over
+	again  bool        // there may be more
+	fails  int         // since the last success
+	unread int         // count that was told last; -1: not known
+	held   int64       // until when the pushers are this process's, milliseconds
+	later  *time.Timer // looks again for what is to be mailed; nil: there was never any
 }
 
 func newPushing(f *Feed, call func(context.Context, string, []byte) (int, []byte, error)) *pushing {
@@ -74,6 +75,11 @@ func (p *pushing) end() {
 	}
 	p.mu.Lock()
 	p.closed = true
+	for _, x := range p.people {
+		if x.later != nil {
+			x.later.Stop()
+		}
+	}
 	p.mu.Unlock()
 	p.cancel()
 	p.wait.Wait()
@@ -222,10 +228,24 @@ func (p *pushing) push(ctx context.Context, user id.UserID, x *pushee) (left boo
 	p.mu.Unlock()
 	changed := counted >= 0 && counted != len(news)
 	var failed error
+	var again time.Duration // the least that a pusher waits; 0: none does
 	for _, to := range pushers {
+		if to.Kind == kindMail {
+			wait, err := p.mail(ctx, to, news)
+			if err != nil {
+				failed = err
+			}
+			if wait > 0 && (again == 0 || wait < again) {
+				again = wait
+			}
+			continue
+		}
 		if err := p.tell(ctx, to, set, news, changed); err != nil {
 			failed = err
 		}
+	}
+	if again > 0 {
+		p.lookAgain(user, x, again)
 	}
 	return true, failed
 }
@@ -236,6 +256,8 @@ type storedPusher struct {
 	app, key string // key is the stored form
 	pos      int64
 	setAt    int64
+	told     int64          // when the newest letter was written, milliseconds
+	Lang     string         `json:"lang"`
 	PushKey  string         `json:"pushkey"`
 	Kind     string         `json:"kind"`
 	Data     map[string]any `json:"data"`
@@ -279,7 +301,7 @@ func (p *pushing) hold(ctx context.Context, user id.UserID, x *pushee) ([]*store
 
 // pushersOf reads a person's pushers; free is false when another process holds some.
 func (p *pushing) pushersOf(ctx context.Context, user id.UserID) (all []*storedPusher, free bool, err error) {
-	rows, err := p.f.db.Query(ctx, `select app_id, pushkey, pos, set_at, body, holder, held_until from feed_pusher
+	rows, err := p.f.db.Query(ctx, `select app_id, pushkey, pos, set_at, told, body, holder, held_until from feed_pusher
 		where user_id = $1 order by app_id, pushkey`, user)
 	if err != nil {
 		return nil, false, fmt.Errorf("read pushers: %w", err)
@@ -291,7 +313,7 @@ func (p *pushing) pushersOf(ctx context.Context, user id.UserID) (all []*storedP
 		var body []byte
 		var holder string
 		var until int64
-		if err := rows.Scan(&to.app, &to.key, &to.pos, &to.setAt, &body, &holder, &until); err != nil {
+		if err := rows.Scan(&to.app, &to.key, &to.pos, &to.setAt, &to.told, &body, &holder, &until); err != nil {
 			return nil, false, fmt.Errorf("read pushers: %w", err)
 		}
 		if holder != "" && holder != p.f.boot && until >= p.f.now() {

@@ -106,15 +106,12 @@ func (s *Signin) letter(ctx context.Context, p Purpose, address mail.Address, la
 	return l, nil
 }
 
-// proof is a row of signin_proofs.
+// proof is what is asked for.
 type proof struct {
-	sid       string
-	purpose   Purpose
-	address   string
-	secret    []byte
-	attempt   int64
-	validated int64
-	body      []byte
+	purpose Purpose
+	address string // hash
+	secret  []byte // hash
+	attempt int64
 }
 
 // asked is the id of a proof for which no further letter is wanted or needed; empty: one is.
