@@ -138,11 +138,13 @@ func (a *API) results(r *rest.Request, b []byte, q *searchRequest, found *search
 			b = append(b, ',')
 		}
 		b = strconv.AppendFloat(append(b, `{"rank":`...), h.Rank, 'f', 4, 64)
-		one, err := a.Rooms.AppendEvents(r.Context(), nil, h.Sight, a.reader(r), []*room.Event{h.Event})
-		if err != nil {
+		reader := a.reader(r)
+		reader.Relations = h.Relations
+		var err error
+		if reader.Member, err = h.Sight.Membership(r.Context(), h.Event); err != nil {
 			return nil, err
 		}
-		b = append(field(b, "result"), one[1:len(one)-1]...)
+		b = h.Event.AppendClient(field(b, "result"), reader)
 		if q.Context != nil {
 			if b, err = a.foundContext(r, field(b, "context"), q, h); err != nil {
 				return nil, err

@@ -24,7 +24,7 @@ func TestSearch(t *testing.T) {
 
 		got := find("200", "bob", "", `"order_by":"recent","keys":["content.body"],"filter":{"limit":2},"include_state":true,
 			"event_context":{"before_limit":1,"after_limit":2,"include_profile":true},"groupings":{"group_by":[{"key":"sender"},{"key":"room_id"}]}`)
-		if got.Get("count").Int() != 6 || got.Get("results.#").Int() != 2 || got.Get("highlights").Raw != `["line"]` {
+		if got.Get("count").Int() != 5 || got.Get("results.#").Int() != 2 || got.Get("highlights").Raw != `["line"]` {
 			t.Errorf("answer: %s", got)
 		}
 		second := got.Get("results.1")

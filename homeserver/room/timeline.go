@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 
 	"maunium.net/go/mautrix/id"
 
@@ -113,10 +114,27 @@ func (rs *Rooms) newer(ctx context.Context, r *Room, after, until int64, limit i
 		where e.room = $1 and e.pos > $2 and e.pos < $3 and e.kind = 0 order by e.pos limit $4`, r.nid, after, until, limit)
 }
 
-// History returns the room's events with after < position <= upTo, oldest first, at most limit of them. It does not
-// check who may see them: see Sight.
-func (rs *Rooms) History(ctx context.Context, r *Room, after, upTo int64, limit int) ([]*Event, error) {
-	return rs.newer(ctx, r, after, upTo+1, limit)
+const (
+	// stretchEnd needs nothing but the index event_room.
+	stretchEnd = `select pos from event where room = $1 and pos > $2 and pos < $3 order by pos limit 1 offset $4`
+	texts      = `select ` + eventColumns + ` from event e
+		where e.room = $1 and e.pos > $2 and e.pos <= $3 and e.kind = 0 and e.type in ('m.room.message', 'm.room.name', 'm.room.topic')
+		order by e.pos`
+)
+
+// Texts returns what can be searched among the room's next n events with after < position <= upTo, oldest first: messages
+// that are not encrypted, names and topics; end is the position up to which that is all. It does not check who may see
+// them: see Sight.
+func (rs *Rooms) Texts(ctx context.Context, r *Room, after, upTo int64, n int) (l []*Event, end int64, err error) {
+	err = rs.db.QueryRow(ctx, stretchEnd, r.nid, after, upTo, n-1).Scan(&end)
+	if errors.Is(err, sql.ErrNoRows) {
+		end, err = upTo, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("find where texts end: %w", err)
+	}
+	l, err = rs.query(ctx, r, texts, r.nid, after, end)
+	return l, end, err
 }
 
 // At returns the room's timeline events at positions, in no order; positions without one are left out. It does not
@@ -413,6 +431,13 @@ func (rs *Rooms) Event(ctx context.Context, roomID id.RoomID, want id.EventID) (
 		return nil, errNoEvent
 	}
 	return e, nil
+}
+
+// Events returns those of a room's timeline events that there are, by id. It does not check who may see them: see Sight.
+func (rs *Rooms) Events(ctx context.Context, r *Room, ids []id.EventID) (map[id.EventID]*Event, error) {
+	m, err := rs.byID(ctx, r, ids)
+	maps.DeleteFunc(m, func(_ id.EventID, e *Event) bool { return e.Kind != Timeline })
+	return m, err
 }
 
 // RoomOf is the room of an event; NotFound when there is no such event in the history of any.

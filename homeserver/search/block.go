@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // hashSize is how much of a word's keyed hash is kept. Two words with one hash cost a look at an event, no more.
@@ -17,7 +18,11 @@ type postings map[string][]int64
 
 func (p postings) add(words []string, pos int64) {
 	for _, w := range words {
-		p[w] = append(p[w], pos)
+		at, known := p[w]
+		if !known {
+			w = strings.Clone(w) // or the whole text stays in memory
+		}
+		p[w] = append(at, pos)
 	}
 }
 

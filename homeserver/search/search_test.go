@@ -1,11 +1,14 @@
 package search
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"maunium.net/go/mautrix/id"
@@ -185,7 +188,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("by rank %t: %v, want %v", byRank, got, want)
 			}
 		}
-		for _, q := range []Query{{From: "n1"}, {From: "p-1"}, {From: "p1", ByRank: true}, {From: "x"}} {
+		for _, q := range []Query{{From: "n1"}, {From: "p-1_1"}, {From: "p1"}, {From: "p1_1", ByRank: true}, {From: "n9999", ByRank: true}, {From: "x"}} {
 			q.Term, q.Limit = "pain", 1
 			if _, err := w.Search(t.Context(), bob, q); !fault.Is(err, fault.InvalidParam) {
 				t.Errorf("%+v: %v", q, err)
@@ -232,6 +235,11 @@ func TestSeesOnlyOwn(t *testing.T) {
 		w.must(w.rooms.Leave(ctx, carol, w.room, ""))
 		after := w.say(alice, "secret three")
 		w.finds(carol, "secret", during)
+		for _, byRank := range []bool{false, true} {
+			if f := w.find(carol, Query{Term: "secret", ByRank: byRank}); f.Count != 1 {
+				t.Errorf("%d of what she may not see are counted", f.Count-1)
+			}
+		}
 		w.finds(bob, "secret", after, during, before)
 		w.must(w.rooms.Forget(ctx, carol, w.room))
 		w.finds(carol, "secret")
@@ -283,7 +291,7 @@ func TestRedactedWhileReading(t *testing.T) {
 		said := w.say(alice, "secret")
 		r, err := w.rooms.Get(t.Context(), w.room)
 		w.must(err)
-		in := reading{w.Index, r, nil, func(string) hash { return hash{} }, nil}
+		in := reading{x: w.Index, r: r, hashOf: func(string) hash { return hash{} }}
 		seen := in.now()
 		w.redact(said)
 		w.must(in.write(t.Context(), postings{"secret": {r.LastPos()}}, -1, r.LastPos(), seen))
@@ -297,6 +305,157 @@ func TestRedactedWhileReading(t *testing.T) {
 			t.Error("no block")
 		}
 	})
+}
+
+// manyWords is a text of which a few more than n fill a block.
+func manyWords(n int) string {
+	var b strings.Builder
+	for i := range blockPostings / n {
+		b.WriteString(strconv.FormatInt(int64(i), 36) + " ")
+	}
+	return b.String()
+}
+
+// What was read together with a block before is not kept either, when it was redacted while that block was written.
+func TestRedactedBehindBlock(t *testing.T) {
+	w := newWard(t, dbtest.SQLite(t))
+	var last id.EventID
+	for range 12 { // two blocks
+		last = w.say(alice, manyWords(5))
+	}
+	r, err := w.rooms.Get(t.Context(), w.room)
+	w.must(err)
+	once := sync.OnceFunc(func() { w.redact(last) })
+	in := reading{x: w.Index, r: r, upTo: r.LastPos(), hashOf: func(s string) (h hash) {
+		once() // while the first block is made
+		copy(h[:], s)
+		return h
+	}}
+	w.must(in.tail(t.Context(), -1))
+	if w.blockCount() != 0 {
+		t.Error("a block holds what was redacted")
+	}
+	w.finds(bob, "nothing")
+	if w.blockCount() != 1 {
+		t.Errorf("%d blocks", w.blockCount())
+	}
+}
+
+// What is redacted or hidden while a search looks further is not returned.
+func TestRedactedWhileLooking(t *testing.T) {
+	w := newWard(t, dbtest.SQLite(t))
+	said, kept := w.say(alice, "secret"), w.say(alice, "secret too")
+	q := Query{Term: "secret", Limit: 10}
+	s := &session{x: w.Index, user: bob, q: q, words: []string{"secret"}}
+	seen := s.begin()
+	places, more, err := w.places(t.Context(), bob, nil, s.words, math.MaxInt64)
+	w.must(err)
+	var f Found
+	w.must(s.newest(t.Context(), &f, places, more, mark{below: math.MaxInt64, count: -1}))
+	w.redact(said)
+	hits, err := s.confirm(t.Context(), seen, f.Hits)
+	w.must(err)
+	if len(f.Hits) != 2 || len(hits) != 1 || hits[0].Event.ID != kept {
+		t.Errorf("%v were found, %v are left", f.Hits, hits)
+	}
+}
+
+// Encrypted rooms are read once, also where no block is written.
+func TestWordless(t *testing.T) {
+	w := newWard(t, dbtest.SQLite(t))
+	w.finds(bob, "fever")
+	r, err := w.rooms.Get(t.Context(), w.room)
+	w.must(err)
+	if after := w.wordless.after(w.room, -1); after != r.LastPos() {
+		t.Errorf("%d is where reading starts, the room is at %d", after, r.LastPos())
+	}
+	fever := w.say(alice, "fever")
+	w.finds(bob, "fever", fever)
+	var sent []id.EventID
+	for range 6 {
+		sent = append(sent, w.say(alice, manyWords(5)))
+	}
+	w.finds(bob, "fever", fever)
+	if w.blockCount() != 1 {
+		t.Fatalf("%d blocks", w.blockCount())
+	}
+	w.finds(bob, "nothing")
+	w.redact(sent[0]) // takes the block
+	w.finds(bob, "fever", fever)
+}
+
+// A search looks at the newest places only; where there are more, an answer goes on below them.
+func TestManyPlaces(t *testing.T) {
+	in := reading{upTo: 3 * maxLooked}
+	for pos := range int64(4 * maxLooked) {
+		in.add([]int64{pos, pos})
+	}
+	if in.newest(); len(in.at) != maxLooked || in.at[0] != 2*maxLooked+1 || !in.more {
+		t.Errorf("%d places from %d on", len(in.at), in.at[0])
+	}
+	w := newWard(t, dbtest.SQLite(t))
+	s := &session{x: w.Index, user: bob, q: Query{Limit: 10}}
+	s.begin()
+	a, err := w.rooms.Access(t.Context(), w.room, bob)
+	w.must(err)
+	var f Found
+	w.must(s.newest(t.Context(), &f, []place{{a, 9}, {a, 8}}, true, mark{below: 10, count: 5}))
+	if f.Count != 5 || f.Next != "p8_5" {
+		t.Errorf("%d hits, next is %q", f.Count, f.Next)
+	}
+}
+
+func TestTurns(t *testing.T) {
+	turns := newTurns()
+	done, err := turns.take(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error)
+	for range maxWaiting - 1 {
+		if _, err := turns.join(alice); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := turns.take(ctx, alice); err != errBusyPerson {
+		t.Errorf("one search too many: %v", err)
+	}
+	for range maxWaiting - 1 {
+		turns.leave(alice, turns.people[alice])
+	}
+	for i := range maxRunning - 1 {
+		if _, err := turns.take(t.Context(), id.UserID(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go func() { // waits for a place
+		_, err := turns.take(ctx, bob)
+		waited <- err
+	}()
+	go func() { // waits for her own
+		_, err := turns.take(ctx, alice)
+		waited <- err
+	}()
+	cancel()
+	for range 2 {
+		if err := <-waited; err != context.Canceled {
+			t.Errorf("waiting ends with %v", err)
+		}
+	}
+	done()
+	if done, err = turns.take(t.Context(), bob); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	for i := range maxPeople - len(turns.people) {
+		if _, err := turns.join(id.UserID(fmt.Sprint("@", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := turns.take(t.Context(), alice); err != errBusy {
+		t.Errorf("one person too many: %v", err)
+	}
 }
 
 func TestBlockFormat(t *testing.T) {

@@ -11,8 +11,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxWord is how many bytes of a word count; longer ones are no words of a language.
-const maxWord = 64
+const (
+	maxWord = 64       // bytes of a word that count; longer ones are no words of a language
+	maxText = 64 << 10 // bytes of a text that count, folded or not; an event has no more
+)
 
 // plainLetters have no decomposition; people type them like this.
 var plainLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i")
@@ -70,7 +72,7 @@ func collect(text string, letters bool) []string {
 // scan calls f for each word, and for each piece of a run without spaces: pairs, and single letters when asked for or
 // when the run has no other.
 func scan(text string, letters bool, f func(string)) {
-	s := norm.NFC.String(Fold(text)) // Korean syllables in one piece
+	s := cut(norm.NFC.String(Fold(cut(text, maxText))), maxText) // Korean syllables in one piece
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
@@ -81,7 +83,7 @@ func scan(text string, letters bool, f func(string)) {
 		default:
 			n = run(s, func(r rune) bool { return inWord(r) && !unicode.In(r, unspaced...) })
 			n += decimals(s, n)
-			f(cut(s[:n]))
+			f(cut(s[:n], maxWord))
 		}
 		s = s[n:]
 	}
@@ -121,10 +123,10 @@ func pairs(s string, letters bool, f func(string)) {
 	}
 }
 
-// cut shortens a word to what counts.
-func cut(w string) string {
-	if len(w) <= maxWord {
-		return w
+// cut shortens a text to what counts.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return strings.ToValidUTF8(w[:maxWord], "")
+	return strings.ToValidUTF8(s[:most], "")
 }
