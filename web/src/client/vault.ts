@@ -6,7 +6,7 @@
 
 const databaseName = "myelin";
 const keyStore = "keys";
-const shelves = ["records", "outbox", "sync"] as const;
+const shelves = ["records", "outbox", "sync", "search"] as const;
 export type Shelf = (typeof shelves)[number];
 
 /** The names in the key store. */
@@ -81,6 +81,15 @@ export class Vault {
     const key = await this.#nameOf(shelf, name);
     const sealed = (await answer(this.database.transaction(shelf).objectStore(shelf).get(key))) as Sealed | undefined;
     return sealed === undefined ? undefined : this.#unseal(shelf, key, sealed);
+  }
+
+  /** Those of the records that are there and can be opened, by name. */
+  async readMany(shelf: Shelf, names: Iterable<string>): Promise<Map<string, Bytes>> {
+    const keys = await Promise.all([...names].map(async (name) => [name, await this.#nameOf(shelf, name)] as const));
+    const store = this.database.transaction(shelf).objectStore(shelf);
+    const found = await Promise.all(keys.map(async ([name, key]) => [name, key, (await answer(store.get(key))) as Sealed | undefined] as const));
+    const opened = await Promise.all(found.map(async ([name, key, sealed]) => [name, sealed === undefined ? undefined : await this.#unseal(shelf, key, sealed)] as const));
+    return new Map(opened.flatMap(([name, bytes]) => (bytes === undefined ? [] : [[name, bytes] as const])));
   }
 
   async writeBytes(name: string, bytes: Bytes): Promise<void> {
@@ -223,11 +232,11 @@ export function fromJson(bytes: Bytes): unknown {
 }
 
 export async function openDatabase(factory: IDBFactory): Promise<IDBDatabase> {
-  const request = factory.open(databaseName, 2);
-  request.onupgradeneeded = () => {
+  const request = factory.open(databaseName, 3);
+  request.onupgradeneeded = ({ oldVersion }) => {
     const { result } = request;
-    for (const name of [...result.objectStoreNames]) result.deleteObjectStore(name);
-    for (const name of [keyStore, ...shelves]) result.createObjectStore(name);
+    if (oldVersion < 2) for (const name of [...result.objectStoreNames]) result.deleteObjectStore(name);
+    for (const name of [keyStore, ...shelves]) if (!result.objectStoreNames.contains(name)) result.createObjectStore(name);
   };
   const database = await answer(request);
   database.onversionchange = () => {
