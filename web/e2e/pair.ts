@@ -53,7 +53,8 @@ export class Pair {
   static async meet(first: string, options?: PairOptions): Promise<Pair> {
     const pair = await Pair.open(options);
     try {
-      await pair.#greet(first);
+      await Promise.all([pair.physician.signIn(pair.physicianIs.name), pair.nurse.signIn(pair.nurseIs.name)]);
+      await pair.greet(first);
     } catch (fault) {
       await pair.failed();
       await pair.part();
@@ -62,9 +63,9 @@ export class Pair {
     return pair;
   }
 
-  async #greet(first: string): Promise<void> {
-    const { physician, nurse, physicianIs, nurseIs } = this;
-    await Promise.all([physician.signIn(physicianIs.name), nurse.signIn(nurseIs.name)]);
+  /** They begin to write to each other. */
+  async greet(first: string): Promise<void> {
+    const { physician, nurse, nurseIs } = this;
     const { page } = physician;
     await physician.go("New");
     await page.getByLabel("Find people by name").fill(nurseIs.name.split(" ").at(-1) ?? "");

@@ -10,6 +10,7 @@ import type { App } from "./store/App.ts";
 import { Announcer } from "./store/Announcer.ts";
 import { Drafts } from "./store/Drafts.ts";
 import { Guide } from "./store/Guide.ts";
+import { noWish } from "./store/MessageSearch.ts";
 import { Notices } from "./store/Notices.ts";
 import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";
@@ -48,6 +49,7 @@ const app: App = {
   }),
   notices: new Notices(),
   overlay: new Store<Overlay>("none"),
+  wish: new Store(noWish),
   session: account.session,
   connection: account.connection,
   rooms: account.rooms,

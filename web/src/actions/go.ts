@@ -84,6 +84,28 @@ export const openPalette: Action = {
   },
 };
 
+/** Looks for words in the messages of all conversations. */
+export function lookFor(app: App, term: string): void {
+  app.wish.update((wish) => ({ term: term.trim(), everywhere: true, asked: wish.asked + 1 }));
+  app.route.go({ at: "search" });
+}
+
+/** In the open conversation, else in all. */
+export const searchMessages: Action = {
+  id: "search",
+  label: "action.search",
+  icon: "search",
+  shortcuts: [{ key: "f", mod: true }],
+  when: signedIn,
+  run: (app) => {
+    const place = app.route.snapshot;
+    const wide = place.at === "room" && place.side === "search" && app.wish.snapshot.everywhere;
+    app.wish.update((wish) => ({ ...wish, everywhere: wide, asked: wish.asked + 1 }));
+    if (place.at !== "room") app.route.go({ at: "search" });
+    else if (place.side !== "search") app.route.go({ at: "room", room: place.room, side: "search" });
+  },
+};
+
 export const showShortcuts: Action = {
   id: "shortcuts",
   label: "shortcuts.title",

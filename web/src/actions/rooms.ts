@@ -82,4 +82,15 @@ const showDetails: Action<RoomSummary> = {
   },
 };
 
-export const roomActions: readonly Action<RoomSummary>[] = [markRead, markUnread, favourite, unfavourite, lower, raise, mute, unmute, showDetails];
+const search: Action<RoomSummary> = {
+  id: "room.search",
+  label: "action.searchRoom",
+  icon: "search",
+  when: (_app, room) => room.membership === "joined",
+  run: (app, room) => {
+    app.wish.update((wish) => ({ ...wish, everywhere: false, asked: wish.asked + 1 }));
+    app.route.go({ at: "room", room: room.id, side: "search" });
+  },
+};
+
+export const roomActions: readonly Action<RoomSummary>[] = [markRead, markUnread, favourite, unfavourite, lower, raise, mute, unmute, search, showDetails];

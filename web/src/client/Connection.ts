@@ -17,6 +17,7 @@ import { prepare } from "./prepare.ts";
 import { followPeople, forgetPresence, ownPresence, type PeopleStores } from "./presence.ts";
 import { refusing, toRefusal } from "./refusal.ts";
 import { RoomFeed } from "./rooms.ts";
+import { ClientSearch } from "./search.ts";
 import { roomName } from "./summary.ts";
 import { SealedStore } from "./syncstore.ts";
 import { TrustKeeper, type TrustStores } from "./trust.ts";
@@ -60,6 +61,7 @@ export class Connection implements Homeserver {
   readonly settings: ClientSettings;
   readonly trust: TrustKeeper;
   readonly messages: RoomMessages;
+  readonly search: ClientSearch;
   readonly #store: SealedStore;
   readonly #client: MatrixClient;
   readonly #filled: Filled;
@@ -101,6 +103,7 @@ export class Connection implements Homeserver {
       },
       onRead: (room) => this.rooms.unmarkUnread(room),
     });
+    this.search = new ClientSearch(this.#client, vault);
   }
 
   /** Opens the crypto store and starts syncing. `password` is there right after somebody typed it. */
@@ -134,6 +137,7 @@ export class Connection implements Homeserver {
     globalThis.removeEventListener("offline", this.#networkChanged);
     this.#media.forget();
     this.messages.stop();
+    this.search.close();
     this.#deliveries.stop();
     this.#client.stopClient();
     await this.flush();

@@ -1,4 +1,5 @@
 import type { Homeserver } from "../store/Homeserver.ts";
+import { noReach, type MessageSearch } from "../store/MessageSearch.ts";
 import type { Messages } from "../store/Messages.ts";
 import { permissions, type Permission, type RoomDetails, type Rooms } from "../store/Rooms.ts";
 import type { Safety } from "../store/Safety.ts";
@@ -31,6 +32,7 @@ export class Faces {
   readonly #homeserver: Face<Homeserver>;
   readonly #rooms: Face<Rooms>;
   readonly #messages: Face<Messages>;
+  readonly #search: Face<MessageSearch>;
   readonly #settings: Face<Settings>;
   readonly #safety: Face<Safety>;
 
@@ -42,6 +44,7 @@ export class Faces {
       { enter: true, follow: true, toNewest: true },
       { here: whereHere },
     );
+    this.#search = new Face<MessageSearch>("search", { reach: () => noReach }, { stop: true }, {});
     this.#settings = new Face<Settings>("settings", {}, {}, {});
     this.#homeserver = new Face<Homeserver>(
       "homeserver",
@@ -50,7 +53,7 @@ export class Faces {
         media: () => ({ state: "loading" }),
       },
       { typing: true, retry: true, retryMedia: true },
-      { rooms: this.#rooms.outside, messages: this.#messages.outside, settings: this.#settings.outside, prepare: async (file, wish) => (await import("./prepare.ts")).prepare(file, wish) },
+      { rooms: this.#rooms.outside, messages: this.#messages.outside, search: this.#search.outside, settings: this.#settings.outside, prepare: async (file, wish) => (await import("./prepare.ts")).prepare(file, wish) },
       (method, [room], store) => {
         if (method === "timeline") known.onTimeline(String(room), store as Store<Timeline>);
       },
@@ -62,7 +65,7 @@ export class Faces {
 
   /** What other tabs may call. */
   get targets(): Readonly<Record<string, object>> {
-    return { homeserver: this.homeserver, rooms: this.homeserver.rooms, messages: this.homeserver.messages, settings: this.homeserver.settings, safety: this.safety };
+    return { homeserver: this.homeserver, rooms: this.homeserver.rooms, messages: this.homeserver.messages, search: this.homeserver.search, settings: this.homeserver.settings, safety: this.safety };
   }
 
   switch(to: { readonly here: Live } | { readonly tabs: Tabs } | undefined): void {
@@ -71,6 +74,7 @@ export class Faces {
     this.#homeserver.switch(at(({ homeserver }) => homeserver));
     this.#rooms.switch(at(({ homeserver }) => homeserver.rooms));
     this.#messages.switch(at(({ homeserver }) => homeserver.messages));
+    this.#search.switch(at(({ homeserver }) => homeserver.search));
     this.#settings.switch(at(({ homeserver }) => homeserver.settings));
     this.#safety.switch(at(({ safety }) => safety));
   }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import { wantedOf } from "../store/words.ts";
 import { Vault } from "./vault.ts";
-import { WordIndex, type Bounds, type Entry } from "./wordindex.ts";
+import { WordIndex, type Bounds, type Edit, type Entry } from "./wordindex.ts";
 
 const anna = "@anna:demo.example";
 const ben = "@ben:demo.example";
@@ -20,6 +20,10 @@ beforeEach(async () => {
 
 function entry(at: number, text: string, change: Partial<Entry> = {}): Entry {
   return { id: `$${String(at)}`, at, sender: anna, text, ...change };
+}
+
+function editOf(id: string, text: string, at: number): Edit {
+  return { id, sender: anna, text, edited: { by: `$edit${String(at)}`, at } };
 }
 
 async function found(query: string, { room, limit = 20, now = 0, from = index }: { room?: string; limit?: number; now?: number; from?: WordIndex } = {}): Promise<string[]> {
@@ -75,12 +79,14 @@ describe("WordIndex", () => {
 
   it("replaces what its writer changes, and forgets the words that were there before", async () => {
     await index.change("!a", { add: [entry(1, "Give aspirin"), entry(2, "ok"), entry(3, "thanks"), entry(4, "Give aspirin too")] });
-    await index.change("!a", { edit: [{ id: "$1", sender: anna, text: "Give heparin", at: 5 }, { id: "$4", sender: ben, text: "not mine", at: 5 }] });
+    await index.change("!a", { edit: [editOf("$1", "Give heparin", 5), { ...editOf("$4", "not mine", 5), sender: ben }] });
     expect(await found("aspirin")).toEqual(["$4"]);
     expect(await found("heparin")).toEqual(["$1"]);
     expect(await found("mine")).toEqual([]);
-    await index.change("!a", { edit: [{ id: "$1", sender: anna, text: "an older change", at: 4 }] });
+    await index.change("!a", { edit: [editOf("$1", "an older change", 4)] });
     expect(await found("heparin")).toEqual(["$1"]);
+    await index.change("!a", { remove: ["$edit5"] });
+    expect(await found("heparin")).toEqual([]);
   });
 
   it("keeps nothing of what was deleted, has vanished, or belongs to a room that was left", async () => {

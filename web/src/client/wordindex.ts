@@ -20,8 +20,8 @@ export interface Entry {
   readonly thread?: string;
   /** When it vanishes, in milliseconds since 1970. */
   readonly expires?: number;
-  /** When it was last changed. */
-  readonly edited?: number;
+  /** The event that last changed it, and when. */
+  readonly edited?: { readonly by: string; readonly at: number };
 }
 
 /** A new text for a message. */
@@ -29,7 +29,7 @@ export interface Edit {
   readonly id: string;
   readonly sender: string;
   readonly text: string;
-  readonly at: number;
+  readonly edited: { readonly by: string; readonly at: number };
 }
 
 /** A stretch of a room's history that is in the index without a gap. */
@@ -43,6 +43,7 @@ export interface Stretch {
 export interface RoomChange {
   readonly add?: readonly Entry[];
   readonly edit?: readonly Edit[];
+  /** Messages, and changes of messages: with such a one goes what it made of the message. */
   readonly remove?: readonly string[];
   /** The room's stretches, newest first. */
   readonly stretches?: (now: readonly Stretch[]) => readonly Stretch[];
@@ -147,9 +148,9 @@ export class WordIndex {
   change(room: RoomId, { add = [], edit = [], remove = [], stretches = (now) => now }: RoomChange): Promise<void> {
     return this.#turn(async (draft) => {
       await this.#remove(draft, room, new Set(remove));
+      const fresh = await this.unknown(room, add.filter(({ id }) => !remove.includes(id)));
+      if (fresh.length > 0) await this.#add(draft, room, fresh.map((entry) => ({ ...entry, text: entry.text.slice(0, longestText) })));
       await this.#edit(draft, room, edit);
-      const fresh = await this.unknown(room, add.map((entry) => ({ ...entry, text: entry.text.slice(0, longestText) })));
-      if (fresh.length > 0) await this.#add(draft, room, fresh);
       const record = draft.rooms.get(room) ?? nothing;
       const next = stretches(record.stretches);
       if (next !== record.stretches) draft.room(room, { ...record, stretches: next });
@@ -243,7 +244,7 @@ export class WordIndex {
       }),
     );
     if (this.#rooms === undefined) {
-      this.#next = next;
+      this.#next = next + Math.floor(Math.random() * 1_000); // a tab that led before may still write its last block
       this.#rooms = loaded;
     }
     return this.#rooms;
@@ -319,13 +320,13 @@ export class WordIndex {
   }
 
   async #edit(draft: Draft, room: RoomId, edits: readonly Edit[]): Promise<void> {
-    for (const { id, sender, text, at } of edits) {
+    for (const { id, sender, text, edited } of edits) {
       for (const line of draft.rooms.get(room)?.lines ?? []) {
         const entries = await this.#entries(line.block, draft);
         const old = entries.find((entry) => entry.id === id);
         if (old === undefined) continue;
-        if (old.sender !== sender || (old.edited ?? 0) > at || old.text === text) break; // nobody changes what others wrote
-        await this.#put(draft, room, line, entries.map((entry) => (entry === old ? { ...old, text: text.slice(0, longestText), edited: at } : entry)));
+        if (old.sender !== sender || (old.edited?.at ?? 0) > edited.at || old.edited?.by === edited.by) break; // nobody changes what others wrote
+        await this.#put(draft, room, line, entries.map((entry) => (entry === old ? { ...old, text: text.slice(0, longestText), edited } : entry)));
         break;
       }
     }
@@ -335,7 +336,7 @@ export class WordIndex {
     if (ids.size === 0) return;
     for (const line of draft.rooms.get(room)?.lines ?? []) {
       const entries = await this.#entries(line.block, draft);
-      const left = entries.filter(({ id }) => !ids.has(id));
+      const left = entries.filter(({ id, edited }) => !ids.has(id) && (edited === undefined || !ids.has(edited.by)));
       if (left.length < entries.length) await this.#put(draft, room, line, left);
     }
   }

@@ -15,7 +15,9 @@ export interface Words {
   readonly time: (at: number) => string;
   /** "Today", "Yesterday", "Monday, 3 March". */
   readonly day: (at: number, now: number) => string;
-  /** As short as it can be without being vague: "14:02", "yesterday 22:40", "3 Mar 08:15". */
+  /** "3 November", of another year "3 November 2024", of today "14:02". */
+  readonly date: (at: number, now: number) => string;
+  /** As short as it can be without being vague: "14:02", "yesterday 22:40", "3 Mar 08:15", "3 Mar 2024 08:15". */
   readonly moment: (at: number, now: number) => string;
 }
 
@@ -50,16 +52,23 @@ function wordsOf(intl: IntlShape): Words {
       const ago = daysBetween(at, now);
       if (ago === 0) return t("day.today");
       if (ago === 1) return t("day.yesterday");
-      const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-      return intl.formatDate(at, { weekday: "long", day: "numeric", month: "long", year: sameYear ? undefined : "numeric" });
+      return intl.formatDate(at, { weekday: "long", day: "numeric", month: "long", year: sameYear(at, now) ? undefined : "numeric" });
+    },
+    date: (at, now) => {
+      if (daysBetween(at, now) === 0) return time(at);
+      return intl.formatDate(at, { day: "numeric", month: "long", year: sameYear(at, now) ? undefined : "numeric" });
     },
     moment: (at, now) => {
       const ago = daysBetween(at, now);
       if (ago === 0) return time(at);
       if (ago === 1) return t("time.yesterday", { time: time(at) });
-      return t("time.day", { day: intl.formatDate(at, { day: "numeric", month: "short" }), time: time(at) });
+      return t("time.day", { day: intl.formatDate(at, { day: "numeric", month: "short", year: sameYear(at, now) ? undefined : "numeric" }), time: time(at) });
     },
   };
+}
+
+function sameYear(at: number, now: number): boolean {
+  return new Date(at).getFullYear() === new Date(now).getFullYear();
 }
 
 const rightToLeft = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;

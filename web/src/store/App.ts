@@ -2,6 +2,7 @@ import type { Account } from "./Account.ts";
 import type { Drafts } from "./Drafts.ts";
 import type { Guide } from "./Guide.ts";
 import type { Homeserver } from "./Homeserver.ts";
+import type { Wish } from "./MessageSearch.ts";
 import type { Notices } from "./Notices.ts";
 import type { Outbox } from "./Outbox.ts";
 import type { Preferences } from "./Preferences.ts";
@@ -30,6 +31,8 @@ export interface App {
   readonly notices: Notices;
   /** What lies over the whole app. */
   readonly overlay: Store<Overlay>;
+  /** Which messages somebody looks for. */
+  readonly wish: Store<Wish>;
   readonly session: Readable<Session>;
   readonly connection: Readable<Connection>;
   readonly rooms: Readable<readonly RoomSummary[]>;

@@ -1,3 +1,4 @@
+import type { MessageSearch } from "./MessageSearch.ts";
 import type { Messages } from "./Messages.ts";
 import type { Readable } from "./Store.ts";
 import type { Rooms } from "./Rooms.ts";
@@ -10,6 +11,7 @@ export interface Homeserver {
   readonly rooms: Rooms;
   readonly settings: Settings;
   readonly messages: Messages;
+  readonly search: MessageSearch;
   /** A room's timeline, kept up to date; undefined while the room is not known. */
   timeline(room: RoomId): Readable<Timeline> | undefined;
   /** A file, fetched and opened while somebody listens. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { pathOf, placeOf, Route, type Place } from "./Route.ts";
 
 const places: readonly Place[] = [
-  { at: "inbox" }, { at: "people" }, { at: "me" }, { at: "me", section: "devices" }, { at: "rooms" }, { at: "rooms", space: "!s/1" }, { at: "room", room: "!a", pane: "people" }, { at: "room", room: "!a:b", item: "$e/f" }, { at: "room", room: "!a:b", thread: "$root" }, { at: "room", room: "!a:b", side: "threads" }, { at: "room", room: "!abc/def:example.org" }, { at: "room", room: "!hash-only_of-version12" },
+  { at: "inbox" }, { at: "people" }, { at: "me" }, { at: "me", section: "devices" }, { at: "rooms" }, { at: "rooms", space: "!s/1" }, { at: "room", room: "!a", pane: "people" }, { at: "room", room: "!a:b", item: "$e/f" }, { at: "room", room: "!a:b", thread: "$root" }, { at: "room", room: "!a:b", side: "threads" }, { at: "room", room: "!a:b", side: "search" }, { at: "room", room: "!a:b", item: "$e/f", side: "search" }, { at: "search" }, { at: "room", room: "!abc/def:example.org" }, { at: "room", room: "!hash-only_of-version12" },
 ];
 
 describe("Route", () => {

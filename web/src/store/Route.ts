@@ -7,7 +7,9 @@ export const panes = ["about", "people", "settings", "permissions", "files", "pi
 export type Pane = (typeof panes)[number];
 
 /** What else of a conversation may stand there. */
-export type Side = "threads";
+export const sides = ["threads", "search"] as const;
+
+export type Side = (typeof sides)[number];
 
 /** What can be set about oneself and the app. */
 export const sections = ["profile", "appearance", "notifications", "devices", "about"] as const;
@@ -19,6 +21,8 @@ export type Place =
   | { readonly at: "inbox" }
   /** `item` is a message to go to, `thread` the first message of a thread that stands beside it. */
   | { readonly at: "room"; readonly room: RoomId; readonly pane?: Pane; readonly item?: string; readonly thread?: string; readonly side?: Side }
+  /** Messages of all conversations by their words. */
+  | { readonly at: "search" }
   | { readonly at: "people" }
   /** Rooms that one is not in yet: the published ones, or those of a space. */
   | { readonly at: "rooms"; readonly space?: RoomId }
@@ -39,10 +43,12 @@ export function pathOf(place: Place): string {
     case "room": {
       const room = `/room/${encodeURIComponent(place.room)}`;
       if (place.thread !== undefined) return `${room}/thread/${encodeURIComponent(place.thread)}`;
-      if (place.item !== undefined) return `${room}/message/${encodeURIComponent(place.item)}`;
+      if (place.item !== undefined) return `${room}/message/${encodeURIComponent(place.item)}${place.side === "search" ? "/search" : ""}`;
       const beside = place.pane ?? place.side;
       return beside === undefined ? room : `${room}/${beside}`;
     }
+    case "search":
+      return "/search";
     case "people":
       return "/people";
     case "rooms":
@@ -53,7 +59,8 @@ export function pathOf(place: Place): string {
 }
 
 export function placeOf(path: string): Place {
-  const [first = "", second = "", third = "", fourth = ""] = path.split("/").filter((part) => part !== "");
+  const [first = "", second = "", third = "", fourth = "", fifth = ""] = path.split("/").filter((part) => part !== "");
+  if (first === "search") return { at: "search" };
   if (first === "people") return { at: "people" };
   if (first === "me") {
     const section = sections.find((one) => one === second);
@@ -66,8 +73,9 @@ export function placeOf(path: string): Place {
   if (first !== "room") return { at: "inbox" };
   const event = fourth === "" ? undefined : decoded(fourth);
   if (third === "thread" && event !== undefined) return { at: "room", room: id, thread: event };
-  if (third === "message" && event !== undefined) return { at: "room", room: id, item: event };
-  if (third === "threads") return { at: "room", room: id, side: "threads" };
+  if (third === "message" && event !== undefined) return { at: "room", room: id, item: event, ...(fifth === "search" ? { side: "search" as const } : {}) };
+  const side = sides.find((one) => one === third);
+  if (side !== undefined) return { at: "room", room: id, side };
   const pane = panes.find((one) => one === third);
   return pane === undefined ? { at: "room", room: id } : { at: "room", room: id, pane };
 }

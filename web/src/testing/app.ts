@@ -4,7 +4,9 @@ import { Drafts } from "../store/Drafts.ts";
 import { Guide } from "../store/Guide.ts";
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
 import type { Member, PublicRoom, RoomDetails, Rooms } from "../store/Rooms.ts";
+import { testSearch, type TestSearch } from "./search.ts";
 import { testSettings } from "./settings.ts";
+import { noWish } from "../store/MessageSearch.ts";
 import { Notices } from "../store/Notices.ts";
 import { Outbox, type Deliver, type OutboxShelf } from "../store/Outbox.ts";
 import { Preferences } from "../store/Preferences.ts";
@@ -26,6 +28,7 @@ export interface TestApp extends App {
   readonly blocked: Store<readonly UserId[]>;
   readonly trust: Store<Trust>;
   readonly safety: TestSafety;
+  readonly search: TestSearch;
   readonly updateReady: Store<boolean>;
   readonly demo: Store<Demo | undefined>;
   readonly timelines: Map<string, Store<Timeline>>;
@@ -143,7 +146,9 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     asked.push(what);
     return app.refuse ? Promise.reject(new Refusal("other", "no")) : Promise.resolve();
   };
+  const search = testSearch(ask);
   const homeserver: Homeserver = {
+    search,
     settings: testSettings(ask),
     rooms: testRooms(ask, () => app),
     messages: testMessages(ask, () => app),
@@ -222,6 +227,8 @@ export function testApp(deliver: Deliver = () => new Promise(() => undefined), p
     }),
     notices: new Notices(),
     overlay: new Store<Overlay>("none"),
+    wish: new Store(noWish),
+    search,
     session,
     connection: new Store<Connection>("online"),
     rooms: new Store<readonly RoomSummary[]>([]),

@@ -9,7 +9,7 @@ import "../styles/tokens.css";
 import { anna, ben, chiara, roomOf, testApp, timelineOf } from "./app.ts";
 import { speak } from "./words.ts";
 
-// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|locked|insecure|broken&path=/me/devices&theme=dark&contrast=more&text=200&language=ar
+// The screens of the app without a server: /gallery.html?screen=signin|inbox|empty|room|group|locked|insecure|broken&path=/me/devices&theme=dark&contrast=more&text=200&language=ar&term=troponin
 
 const now = Date.now();
 const minute = 60_000;
@@ -67,6 +67,10 @@ const shown: Timeline[] = [
   timelineOf("!ben", { items: direct, others: [ben], marks: [{ person: ben, item: direct.at(-1)?.id ?? "", at: now - 3 * minute }], typing: [ben] }),
   timelineOf("!ward", { items: group, others: [ben, chiara], marks: [{ person: ben, item: group.at(-1)?.id ?? "", at: now - 30 * minute }] }),
 ];
+app.search.onDevice = direct.flatMap((item) => (item.kind === "message" && item.body.kind === "text" ? [{ room: "!ben", item: item.id, at: item.at, sender: item.sender, own: item.own, text: item.body.text }] : []));
+app.search.onServer = [{ room: "!ward", item: "$old", at: now - 400 * day, sender: chiara, own: false, text: "مستوى troponin مرتفع، الرجاء إعادة الفحص بعد ثلاث ساعات" }];
+app.search.reached.set({ since: now - 22 * day, whole: false, further: true, state: query.get("loading") === "yes" ? "loading" : "idle", read: 300 });
+app.wish.set({ term: query.get("term") ?? "", everywhere: query.get("everywhere") === "yes", asked: 1 });
 for (const timeline of shown) app.timelines.set(timeline.room, new Store(timeline));
 if (screen === "signin") app.session.set({ phase: "signedOut", ended: false });
 if (screen === "locked") app.session.set({ phase: "locked" });

@@ -8,6 +8,7 @@ import { Empty } from "../ui/Empty.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { shapes, type IconName } from "../ui/icons.ts";
 import { Logo } from "../ui/Logo.tsx";
+import { Marked } from "../ui/Marked.tsx";
 import { Menu } from "../ui/Menu.tsx";
 import { MenuPopup } from "../ui/MenuPopup.tsx";
 import { PresenceMark } from "../ui/PresenceMark.tsx";
@@ -78,6 +79,16 @@ export const stories: Readonly<Record<string, ComponentType>> = {
       <Logo />
       <Logo size={56} />
     </Row>
+  ),
+  Marked: () => (
+    <>
+      <p>
+        <Marked pieces={[{ text: "…and the ", hit: false }, { text: "troponin", hit: true }, { text: " of bed 12 is back", hit: false }]} />
+      </p>
+      <p>
+        <Marked pieces={[{ text: "الحُمّى", hit: true }, { text: " مرتفعة منذ الظهر", hit: false }]} />
+      </p>
+    </>
   ),
   Menu: () => (
     <Menu

@@ -31,7 +31,9 @@ export function SearchField({ label, clearLabel, value, onChange, autoFocus = fa
           onChange(event.currentTarget.value);
         }}
         onKeyDown={(event) => {
-          if (event.key === "Escape" && value !== "") onChange("");
+          if (event.key !== "Escape" || value === "") return;
+          event.preventDefault(); // once more for what the field stands in
+          onChange("");
         }}
       />
       {value !== "" && (

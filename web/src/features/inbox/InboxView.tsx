@@ -6,6 +6,7 @@ import type { Section, SectionName } from "../../store/inbox.ts";
 import type { Person } from "../../store/model.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Empty } from "../../ui/Empty.tsx";
+import { Icon } from "../../ui/Icon.tsx";
 import { PresenceMark } from "../../ui/PresenceMark.tsx";
 import { SearchField } from "../../ui/SearchField.tsx";
 import { Skeleton } from "../../ui/Skeleton.tsx";
@@ -97,6 +98,12 @@ function Lists({ now, model }: Parts): ReactNode {
   const empty = now.sections.length + now.invitations.length + now.knocked.length + found === 0;
   return (
     <>
+      {now.term.trim() !== "" && (
+        <button type="button" className={styles["person"]} onClick={model.searchMessages}>
+          <Icon name="search" />
+          <span className={styles["text"]}>{t("search.for", { term: now.term.trim() })}</span>
+        </button>
+      )}
       <Invitations now={now} model={model} />
       {now.sections.length > 0 && <Sections now={now} />}
       {now.space !== undefined && now.term === "" && (

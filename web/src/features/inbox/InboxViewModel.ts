@@ -1,3 +1,4 @@
+import { lookFor } from "../../actions/go.ts";
 import type { App } from "../../store/App.ts";
 import type { PublicRoom, Rooms } from "../../store/Rooms.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
@@ -106,6 +107,11 @@ export class InboxViewModel implements Readable<InboxSnapshot> {
     if (!this.snapshot.ready) return;
     this.#people.type(term);
     this.#published.type(term);
+  };
+
+  /** Looks for what was typed in messages, too. */
+  readonly searchMessages = (): void => {
+    lookFor(this.#app, this.#own.snapshot.term);
   };
 
   /** Shows only the rooms of a space; undefined shows all. */

@@ -46,7 +46,7 @@ export function PaletteView(): ReactNode {
       </div>
       <ul id={id} className={styles["items"]} role="listbox" aria-label={t("palette.found")}>
         {now.items.map((item, index) => (
-          <Line key={`${item.kind}-${item.id}`} id={idOf(index)} item={item} active={index === now.active} onTake={() => void model.take(item)} />
+          <Line key={`${item.kind}-${item.id}`} id={idOf(index)} item={item} term={now.term} active={index === now.active} onTake={() => void model.take(item)} />
         ))}
       </ul>
       <p className={styles["nothing"]} role="status">
@@ -59,23 +59,24 @@ export function PaletteView(): ReactNode {
 interface LineProps {
   readonly id: string;
   readonly item: PaletteItem;
+  readonly term: string;
   readonly active: boolean;
   readonly onTake: () => void;
 }
 
-function Line({ id, item, active, onTake }: LineProps): ReactNode {
+function Line({ id, item, term, active, onTake }: LineProps): ReactNode {
   const line = useRef<HTMLLIElement>(null);
   useEffect(() => {
     if (active) line.current?.scrollIntoView({ block: "nearest" });
   }, [active]);
   return (
     <li ref={line} id={id} role="option" aria-selected={active} className={styles["item"]} onClick={onTake}>
-      <What item={item} />
+      <What item={item} term={term} />
     </li>
   );
 }
 
-function What({ item }: { readonly item: PaletteItem }): ReactNode {
+function What({ item, term }: { readonly item: PaletteItem; readonly term: string }): ReactNode {
   const { t } = useWords();
   switch (item.kind) {
     case "room":
@@ -91,6 +92,15 @@ function What({ item }: { readonly item: PaletteItem }): ReactNode {
           <Avatar id={item.person.id} name={item.person.name} size="small" />
           <span dir="auto">{item.person.name}</span>
           <small>{t("palette.person")}</small>
+        </>
+      );
+    case "messages":
+      return (
+        <>
+          <span className={styles["icon"]}>
+            <Icon name="search" />
+          </span>
+          <span>{t("search.for", { term: term.trim() })}</span>
         </>
       );
     case "action":

@@ -1,6 +1,6 @@
 import { can, perform, type Action } from "../../actions/Action.ts";
 import { commands } from "../../actions/commands.ts";
-import { openPalette } from "../../actions/go.ts";
+import { lookFor, openPalette } from "../../actions/go.ts";
 import type { Word } from "../../i18n/language.ts";
 import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
@@ -11,7 +11,9 @@ import { Search, type Found } from "../people/Search.ts";
 export type PaletteItem =
   | { readonly kind: "room"; readonly id: string; readonly room: RoomSummary }
   | { readonly kind: "person"; readonly id: string; readonly person: Person }
-  | { readonly kind: "action"; readonly id: string; readonly action: Action };
+  | { readonly kind: "action"; readonly id: string; readonly action: Action }
+  /** Messages with the words that were typed. */
+  | { readonly kind: "messages"; readonly id: string };
 
 export interface PaletteSnapshot {
   readonly term: string;
@@ -42,6 +44,7 @@ export class PaletteViewModel implements Readable<PaletteSnapshot> {
       ...commands
         .filter((action) => action !== openPalette && can(app, action, undefined) && begins(say(action.label), term))
         .map((action): PaletteItem => ({ kind: "action", id: action.id, action })),
+      ...(term.trim() === "" ? [] : [{ kind: "messages" as const, id: "messages" }]),
     ]);
     this.#derived = new Derived([items, this.#search, this.#typed], (shown, found, { term, active }) => ({
       term,
@@ -73,10 +76,14 @@ export class PaletteViewModel implements Readable<PaletteSnapshot> {
 
   readonly take = async (item: PaletteItem | undefined): Promise<void> => {
     if (item === undefined) return;
+    const { term } = this.snapshot;
     this.close();
     switch (item.kind) {
       case "room":
         this.#app.route.go({ at: "room", room: item.room.id });
+        return;
+      case "messages":
+        lookFor(this.#app, term);
         return;
       case "action":
         return perform(this.#app, item.action, undefined);

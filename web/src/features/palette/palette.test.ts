@@ -21,14 +21,16 @@ describe("PaletteViewModel", () => {
     expect(model.snapshot.items.slice(0, 2).map((item) => item.id)).toEqual(["!1", "!2"]);
     model.type("dark");
     await vi.advanceTimersByTimeAsync(300);
-    expect(model.snapshot.items.map((item) => item.id)).toEqual(["!2", chiara.id, "prefer.theme.dark"]);
+    expect(model.snapshot.items.map((item) => item.id)).toEqual(["!2", chiara.id, "prefer.theme.dark", "messages"]);
     model.move(-1);
-    expect(model.snapshot.active).toBe(2);
+    expect(model.snapshot.active).toBe(3);
     app.overlay.set("palette");
     await model.take(model.snapshot.items[2]);
     expect(app.preferences.snapshot.theme).toBe("dark");
     expect(app.overlay.snapshot).toBe("none");
     expect(model.snapshot.items.map((item) => item.id)).not.toContain("prefer.theme.dark");
+    await model.take(model.snapshot.items.at(-1));
+    expect([app.route.snapshot, app.wish.snapshot.term]).toEqual([{ at: "search" }, "dark"]);
   });
 
   it("opens a conversation with a person, and tells when that fails", async () => {

@@ -15,6 +15,7 @@ import { PinnedBar } from "./PinnedBar.tsx";
 import { Questions } from "./Questions.tsx";
 import styles from "./RoomView.module.css";
 import { RoomViewModel, type RoomSnapshot } from "./RoomViewModel.ts";
+import { SearchPanel } from "../search/SearchPanel.tsx";
 import { ThreadPanel } from "./ThreadPanel.tsx";
 import { ThreadsList } from "./ThreadsList.tsx";
 import { TimelineView } from "./TimelineView.tsx";
@@ -40,7 +41,7 @@ export function RoomView({ room }: { readonly room: string }): ReactNode {
     );
   }
   return (
-    <section className={styles["room"]} data-pane={pane || beside}>
+    <section className={styles["room"]} data-pane={beside && place.item !== undefined ? "found" : pane || beside}>
       <Header now={now} pane={pane} />
       <div className={styles["notices"]}>{now.state === "open" && <RoomNotices room={room} />}</div>
       <div className={styles["body"]}>{now.state === "invited" ? <Invited now={now} model={model} /> : <Conversation now={now} model={model} />}</div>
@@ -90,6 +91,7 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
           </p>
         )}
       </div>
+      {now.state === "open" && room !== undefined && <RoomSearch room={room.id} />}
       {now.state === "open" && room !== undefined && (
         <IconButton
           icon="thread"
@@ -110,6 +112,21 @@ function Header({ now, pane }: { readonly now: RoomSnapshot; readonly pane: bool
         />
       )}
     </header>
+  );
+}
+
+function RoomSearch({ room }: { readonly room: string }): ReactNode {
+  const { t } = useWords();
+  const { route, wish } = useApp();
+  return (
+    <IconButton
+      icon="search"
+      label={t("action.searchRoom")}
+      onClick={() => {
+        wish.update((now) => ({ ...now, everywhere: false, asked: now.asked + 1 }));
+        route.go({ at: "room", room, side: "search" });
+      }}
+    />
   );
 }
 
@@ -134,13 +151,13 @@ function Conversation({ now, model }: Parts): ReactNode {
   );
 }
 
-/** A thread or the list of threads, as the address says. */
+/** A thread, the list of threads or the search, as the address says. */
 function Beside({ now }: { readonly now: RoomSnapshot }): ReactNode {
   const { route } = useApp();
   const place = useSnapshot(route);
   if (place.at !== "room") return null;
   if (place.thread !== undefined) return <ThreadPanel key={place.thread} room={place.room} root={place.thread} direct={now.room?.direct !== undefined} />;
-  return <ThreadsList room={place.room} />;
+  return place.side === "search" ? <SearchPanel room={place.room} /> : <ThreadsList room={place.room} />;
 }
 
 function Invited({ now, model }: Parts): ReactNode {

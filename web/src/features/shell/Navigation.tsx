@@ -27,7 +27,7 @@ export interface NavigationProps {
 /** Where one can go: a rail at the side, on a phone a bar at the lower edge, in reach of the thumb. */
 export function Navigation({ place, unread, me }: NavigationProps): ReactNode {
   const { t } = useWords();
-  const here = place.at === "room" ? "inbox" : place.at === "rooms" ? "people" : place.at;
+  const here = place.at === "room" || place.at === "search" ? "inbox" : place.at === "rooms" ? "people" : place.at;
   return (
     <nav className={styles["rail"]} aria-label={t("nav.label")} data-place={place.at}>
       <span className={styles["mark"]}>

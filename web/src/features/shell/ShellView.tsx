@@ -13,7 +13,7 @@ import { useShortcuts } from "../useShortcuts.ts";
 import { Navigation } from "./Navigation.tsx";
 import { NotSentView } from "./NotSentView.tsx";
 import { NoticeView } from "./NoticeView.tsx";
-import { MeView, PaletteView, PeopleView, RoomsView, RoomView, SettingsView, ShortcutsView } from "./screens.ts";
+import { MeView, PaletteView, PeopleView, RoomsView, RoomView, SearchView, SettingsView, ShortcutsView } from "./screens.ts";
 import styles from "./ShellView.module.css";
 import { ShellViewModel, type ShellSnapshot } from "./ShellViewModel.ts";
 
@@ -67,6 +67,8 @@ export function ShellView(): ReactNode {
 
 function List({ place }: { readonly place: Place }): ReactNode {
   switch (place.at) {
+    case "search":
+      return <SearchView />;
     case "people":
       return <PeopleView />;
     case "me":
@@ -88,6 +90,7 @@ function Content({ place }: { readonly place: Place }): ReactNode {
     case "me":
       return <SettingsView key={place.section} section={place.section ?? "appearance"} />;
     case "inbox":
+    case "search":
     case "people":
     case "rooms":
       return (
