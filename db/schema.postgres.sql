@@ -409,6 +409,19 @@ CREATE INDEX media_file ON public.media USING btree (file);
 
 CREATE INDEX media_pending ON public.media USING btree (user_id, expires);
 
+create table promise (
+	token text not null,
+	address text not null,
+	room_id text not null,
+	sender text not null,
+	expires bigint not null,
+	PRIMARY KEY (token)
+);
+
+CREATE INDEX promise_address ON public.promise USING btree (address, room_id);
+
+CREATE INDEX promise_expires ON public.promise USING btree (expires);
+
 create table room (
 	nid bigint not null,
 	room_id text not null,

@@ -390,6 +390,18 @@ CREATE TABLE position (
 	leaf   integer not null
 ) strict;
 
+CREATE TABLE promise (
+	token   text   not null primary key,
+	address text   not null,
+	room_id text   not null,
+	sender  text   not null,
+	expires integer not null
+) strict;
+
+CREATE INDEX promise_address on promise (address, room_id);
+
+CREATE INDEX promise_expires on promise (expires);
+
 CREATE TABLE room (
 	nid      integer not null primary key,
 	room_id  text   not null unique,

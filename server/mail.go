@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"maunium.net/go/mautrix/id"
 
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/feed"
 	"github.com/myelin-health/myelin/homeserver/mail"
+	"github.com/myelin-health/myelin/homeserver/promise"
 )
 
 // buildMail builds the way to send e-mail, where there is one.
@@ -36,13 +38,32 @@ func (s *Server) buildMail(context.Context) error {
 	return nil
 }
 
-// startMail begins to send what waits.
+// buildPromises builds what invites by e-mail.
+func (s *Server) buildPromises(context.Context) error {
+	if s.mail != nil {
+		s.promises = promise.New(promise.Options{
+			DB: s.db, Accounts: s.accounts, Rooms: s.rooms, Mail: s.mail, Key: s.key, PublicURL: strings.TrimRight(s.config.PublicURL, "/"),
+			Clock: s.clock, Log: s.log,
+		})
+	}
+	return nil
+}
+
+// startMail begins to send what waits, and to keep what was promised.
 func (s *Server) startMail(ctx context.Context) {
 	if s.mail == nil {
 		return
 	}
 	s.mail.Start(ctx)
-	s.closers = append(s.closers, func() error { s.mail.Close(); return nil })
+	s.promises.Start(ctx)
+	s.closers = append(s.closers, func() error { s.mail.Close(); return nil }, func() error { s.promises.Close(); return nil })
+}
+
+// addressAdded looks whether somebody was invited by an address.
+func (s *Server) addressAdded() {
+	if s.promises != nil {
+		s.promises.Hurry()
+	}
 }
 
 // addressRemoved ends the notifications by e-mail to an address.

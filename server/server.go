@@ -32,9 +32,11 @@ import (
 	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/notice"
 	"github.com/myelin-health/myelin/homeserver/preview"
+	"github.com/myelin-health/myelin/homeserver/promise"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/search"
 	"github.com/myelin-health/myelin/homeserver/signin"
+	"github.com/myelin-health/myelin/matrix/event"
 	"github.com/myelin-health/myelin/outgoing"
 	"github.com/myelin-health/myelin/rest"
 	"github.com/myelin-health/myelin/seal"
@@ -62,12 +64,14 @@ type Server struct {
 	keys     *seal.Keys
 	db       *db.DB
 	audit    *audit.Log
+	key      event.Key    // the server's identity in Matrix
 	mail     *mail.Outbox // nil: switched off
 	accounts *account.Accounts
 	signin   *signin.Signin
 	e2ee     *e2ee.Keys
 	rooms    *room.Rooms
 	feed     *feed.Feed
+	promises *promise.Promises // nil: no mail
 	delayed  *delayed.Events
 	media    *media.Media
 	previews *preview.Previews // nil: switched off
@@ -152,7 +156,7 @@ func (s *Server) openStores(ctx context.Context) error {
 // that is built later, it does so through s.
 func (s *Server) buildParts(ctx context.Context) error {
 	for _, build := range []func(context.Context) error{
-		s.buildServices, s.buildMail, s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildDelayed, s.buildMedia,
+		s.buildServices, s.buildMail, s.buildAccounts, s.buildKeys, s.buildFeed, s.buildRooms, s.buildPromises, s.buildDelayed, s.buildMedia,
 	} {
 		if err := build(ctx); err != nil {
 			return err
@@ -167,7 +171,7 @@ func (s *Server) buildAccounts(context.Context) error {
 		DB: s.db, Seal: s.keys, Audit: s.audit, ServerName: c.ServerName, Log: s.log, Registerer: s.registry, Clock: s.clock,
 		TokenLifetime: c.AccessTokenLifetime,
 		Changed:       s.accountChanged, ProfileChanged: s.profileChanged, DeviceRemoved: s.deviceRemoved,
-		Deactivated: s.deactivated, AddressRemoved: s.addressRemoved, Revoked: s.revoked, Visible: s.directoryLimit(),
+		Deactivated: s.deactivated, AddressAdded: s.addressAdded, AddressRemoved: s.addressRemoved, Revoked: s.revoked, Visible: s.directoryLimit(),
 	})
 	cost, shortest := signin.Strong, 0
 	if c.PasswordHashing == "fast" {
@@ -193,8 +197,8 @@ func (s *Server) buildKeys(context.Context) error {
 
 func (s *Server) buildRooms(ctx context.Context) error {
 	c := s.config
-	key, err := signingKey(ctx, c.DataDir, c.ServerName, s.keys)
-	if err != nil {
+	var err error
+	if s.key, err = signingKey(ctx, c.DataDir, c.ServerName, s.keys); err != nil {
 		return err
 	}
 	s.search = search.New(search.Options{DB: s.db, Seal: s.keys, Rooms: func() *room.Rooms { return s.rooms }, Log: s.log})
@@ -202,7 +206,7 @@ func (s *Server) buildRooms(ctx context.Context) error {
 		DB: s.db, Accounts: s.accounts, Rooms: func() *room.Rooms { return s.rooms }, Name: c.ServerName,
 	})
 	s.rooms, err = room.New(room.Options{
-		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: key, Clock: s.clock, Log: s.log, Metrics: s.registry,
+		DB: s.db, Seal: s.keys, ServerName: c.ServerName, Key: s.key, Clock: s.clock, Log: s.log, Metrics: s.registry,
 		DefaultVersion: id.RoomVersion(c.RoomVersion), CreatableVersions: roomVersions(c), EncryptRooms: room.Encrypt(c.EncryptRooms),
 		Policies:  []room.Policy{s.notices.MayLeave},
 		Observers: []room.Observer{auditor{s.audit, s.notices}, s.feed, s.search},
@@ -323,7 +327,7 @@ func (s *Server) newRest(app http.Handler) *rest.Server {
 		RateLimits: c.RateLimits == "on", MaxWaiting: int(c.MaxRequests), Context: s.serving, PublicURL: c.PublicURL, Fallback: app,
 	})
 	api := &clientapi.API{
-		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Search: s.search, Notices: s.notices, Services: s.services, Previews: s.previews,
+		Accounts: s.accounts, Signin: s.signin, Rooms: s.rooms, Feed: s.feed, Delayed: s.delayed, E2EE: s.e2ee, Media: s.media, Search: s.search, Notices: s.notices, Services: s.services, Previews: s.previews, Promises: s.promises,
 		DeviceLists: s.feed.DeviceLists,
 		ServerName:  c.ServerName, PublicURL: c.PublicURL, RoomVersion: id.RoomVersion(c.RoomVersion), RoomVersions: roomVersions(c),
 		Support: clientapi.Support{Page: c.SupportPage, Email: c.SupportEmail, MatrixID: id.UserID(c.SupportMatrixID)},

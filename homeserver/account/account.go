@@ -64,6 +64,8 @@ type Options struct {
 	// Deactivated is called after an account was deactivated: it has to leave its rooms. It is called
 	// again if it failed and the deactivation is repeated.
 	Deactivated func(ctx context.Context, user id.UserID, erase bool) error
+	// AddressAdded is called after an address was added to an account. It must not wait.
+	AddressAdded func()
 	// AddressRemoved is called after an address was taken from an account: nothing is written there any more.
 	AddressRemoved func(ctx context.Context, user id.UserID, address mail.Address) error
 	// Revoked is called after tokens may have stopped working: who serves a stream for them has to

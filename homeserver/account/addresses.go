@@ -123,6 +123,9 @@ func (a *Accounts) adding(ctx context.Context, user id.UserID, device id.DeviceI
 			}
 			return nil
 		}
+		if a.o.AddressAdded != nil {
+			tx.After(a.o.AddressAdded)
+		}
 		a.o.Audit.Append(tx, audit.Entry{Act: audit.AddressAdded, Who: user, Device: device, Outcome: audit.Done,
 			Detail: AuditDetail{"address": string(n.Address)}})
 		return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/myelin-health/myelin/homeserver/media"
 	"github.com/myelin-health/myelin/homeserver/notice"
 	"github.com/myelin-health/myelin/homeserver/preview"
+	"github.com/myelin-health/myelin/homeserver/promise"
 	"github.com/myelin-health/myelin/homeserver/room"
 	"github.com/myelin-health/myelin/homeserver/search"
 	"github.com/myelin-health/myelin/homeserver/signin"
@@ -38,6 +39,7 @@ type API struct {
 	Notices  *notice.Notices
 	Services *appservice.Services
 	Previews *preview.Previews // nil: switched off
+	Promises *promise.Promises // nil: no invitations by e-mail
 
 	// DeviceLists names the people whose devices changed between two sync tokens, and those whose devices
 	// are no longer of interest. It is the feed's.
@@ -88,6 +90,7 @@ func (a *API) Routes() []rest.Route {
 		a.delayedRoutes(),
 		a.roomStateRoutes(),
 		a.membershipRoutes(),
+		a.promiseRoutes(),
 		a.aliasesRoutes(),
 		a.messagesRoutes(),
 		a.relationsRoutes(),

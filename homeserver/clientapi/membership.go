@@ -110,6 +110,11 @@ func readMember(r *rest.Request) (memberBody, error) {
 }
 
 func (a *API) invite(r *rest.Request) (any, error) {
+	if by, err := readPromisee(r); err != nil {
+		return nil, err
+	} else if by.Address != "" && a.Promises != nil {
+		return nil, a.inviteAddress(r, by)
+	}
 	body, err := readMember(r)
 	if err != nil {
 		return nil, err

@@ -28,10 +28,15 @@ func (a *API) createRoom(r *rest.Request) (any, error) {
 	if err := r.OptionalJSON(&body); err != nil {
 		return nil, err
 	}
+	promisees, err := a.promisees(r.Context(), r.Who.User, &body)
+	if err != nil {
+		return nil, err
+	}
 	made, err := a.Rooms.Create(r.Context(), r.Who.User, body)
 	if err != nil {
 		return nil, err
 	}
+	a.promiseAll(r, made, promisees)
 	a.settle(r, made)
 	return roomNamed{made}, nil
 }

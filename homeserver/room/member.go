@@ -120,6 +120,30 @@ func (rs *Rooms) Invite(ctx context.Context, sender id.UserID, roomID id.RoomID,
 	})
 }
 
+// InvitePromised invites a user who proved to be the one that an m.room.third_party_invite of sender's was for: signed says so,
+// and shown is how that event calls them. Who is joined or invited already stays as they are; what somebody promised who is
+// not in the room any more is refused.
+func (rs *Rooms) InvitePromised(ctx context.Context, sender id.UserID, roomID id.RoomID, target id.UserID, shown string, signed []byte) error {
+	if err := rs.checkInvitee(ctx, sender, target); err != nil {
+		return err
+	}
+	content, err := rs.memberContent(ctx, target, Invite, map[string]any{
+		"third_party_invite": map[string]any{"display_name": shown, "signed": jsontext.Value(signed)},
+	})
+	if err != nil {
+		return err
+	}
+	return rs.setMember(ctx, roomID, sender, target, content, func(b *batch, now *Event) error {
+		if m := now.Membership(); m == Join || m == Invite {
+			return errNothing
+		}
+		if b.head.view.membership(sender) != Join {
+			return errNotJoined
+		}
+		return nil
+	})
+}
+
 // Knock asks to be let in.
 func (rs *Rooms) Knock(ctx context.Context, user id.UserID, roomID id.RoomID, reason string) error {
 	if _, err := rs.Get(ctx, roomID); err != nil {
