@@ -162,6 +162,9 @@ func (f *Feed) noteChange(pos int64, c Change) {
 func (f *Feed) wakeForChange(c Change) {
 	f.woke("change", f.waiters.wake(c.User))
 	f.stirred()
+	if c.Kind == AccountData && c.Room == "" && c.Key == "m.push_rules" {
+		f.pushing.due(c.User)
+	}
 	if c.Kind == DeviceList && f.waiters.count() > 0 {
 		f.later(func(ctx context.Context) { f.wakeSharers(ctx, c.User) })
 	}

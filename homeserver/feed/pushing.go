@@ -53,6 +53,8 @@ type pushee struct {
 	unread int         // count that was told last; -1: not known
 	held   int64       // until when the pushers are this process's, milliseconds
 	later  *time.Timer // looks again for what is to be mailed; nil: there was never any
+	// looked is up to where each pusher had nothing left to tell. Only push uses it, one call at a time.
+	looked map[string]int64
 }
 
 func newPushing(f *Feed, call func(context.Context, string, []byte) (int, []byte, error)) *pushing {
@@ -134,7 +136,7 @@ func (p *pushing) add(user id.UserID) {
 	defer p.mu.Unlock()
 	x := p.people[user]
 	if x == nil {
-		x = &pushee{unread: -1}
+		x = &pushee{unread: -1, looked: make(map[string]int64)}
 		p.people[user] = x
 	}
 	x.again, x.held = true, 0
@@ -218,6 +220,7 @@ func (p *pushing) push(ctx context.Context, user id.UserID, x *pushee) (left boo
 	if err != nil || len(pushers) == 0 {
 		return false, err
 	}
+	upTo := p.f.visible.Load()
 	news, set, err := p.news(ctx, user)
 	if err != nil {
 		return true, err
@@ -230,24 +233,36 @@ func (p *pushing) push(ctx context.Context, user id.UserID, x *pushee) (left boo
 	var failed error
 	var again time.Duration // the least that a pusher waits; 0: none does
 	for _, to := range pushers {
-		if to.Kind == kindMail {
-			wait, err := p.mail(ctx, to, news)
-			if err != nil {
-				failed = err
-			}
-			if wait > 0 && (again == 0 || wait < again) {
-				again = wait
-			}
-			continue
+		wait, err := time.Duration(0), p.settle(ctx, to, x.looked[to.app+"\n"+to.key], news)
+		switch {
+		case err != nil:
+		case to.Kind == kindMail:
+			wait, err = p.mail(ctx, to, news)
+		default:
+			err = p.tell(ctx, to, set, news, changed)
 		}
-		if err := p.tell(ctx, to, set, news, changed); err != nil {
+		if err != nil {
 			failed = err
+		} else if wait == 0 {
+			x.looked[to.app+"\n"+to.key] = upTo
+		}
+		if wait > 0 && (again == 0 || wait < again) {
+			again = wait
 		}
 	}
 	if again > 0 {
 		p.lookAgain(user, x, again)
 	}
 	return true, failed
+}
+
+// settle passes over what did not notify when it was looked at and does now: whose sound is turned on again wants no
+// news of what was said before.
+func (p *pushing) settle(ctx context.Context, to *storedPusher, looked int64, news []notified) error {
+	if slices.ContainsFunc(news, func(n notified) bool { return n.pos > to.pos && n.pos <= looked }) {
+		return p.moved(ctx, to, looked)
+	}
+	return nil
 }
 
 // storedPusher is a pusher with what is known of its deliveries.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/db/dbtest"
+	"github.com/myelin-health/myelin/homeserver/push"
 )
 
 // gateway is a push gateway that notes what it was told.
@@ -160,6 +161,43 @@ func TestPushingGoesOnAfterARestart(t *testing.T) {
 	if n := g.next(); n.Get("event_id").Str != string(e) {
 		t.Errorf("after the restart: %s", n)
 	}
+}
+
+// What was said while somebody had turned the sound off is not pushed when they turn it on.
+func TestPushingAfterSilence(t *testing.T) {
+	g := newGateway(t)
+	w := newWorld(t, dbtest.SQLite(t), g.option)
+	r := w.public(alice, bob)
+	silence := func(on bool) {
+		w.ok(w.ChangeRules(ctx, bob, func(rules *push.Rules) error { return rules.Enable(push.Override, ".m.rule.master", on) }))
+	}
+	g.pusher(w, bob, "org.app", "key1")
+	first := w.say(r, alice, "first")
+	if n := g.next(); n.Get("event_id").Str != string(first) {
+		t.Errorf("before: %s", n)
+	}
+	silence(true)
+	if n := g.next(); n.Get("event_id").Exists() || n.Get("counts").Raw != "{}" {
+		t.Errorf("silenced: %s", n)
+	}
+	w.say(r, alice, "while it is silent")
+	for w.pushing.isBusy(bob) {
+		w.ok(w.pause(ctx))
+	}
+	silence(false)
+	if n := g.next(); n.Get("event_id").Exists() || n.Get("counts.unread").Int() != 2 {
+		t.Errorf("turned on: %s", n)
+	}
+	last := w.say(r, alice, "last")
+	if n := g.next(); n.Get("event_id").Str != string(last) || n.Get("counts.unread").Int() != 3 {
+		t.Errorf("afterwards: %s", n)
+	}
+}
+
+func (p *pushing) isBusy(u id.UserID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.people[u].busy
 }
 
 // TestPushingOfTwoProcesses has one of two processes push, and the other take over.
