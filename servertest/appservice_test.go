@@ -247,6 +247,12 @@ func TestApplicationService(t *testing.T) {
 	}
 	b.has("typing", func(body gjson.Result) bool { return body.Get("ephemeral.#(type==\"m.typing\")").Exists() })
 	b.do("DELETE", "v3/devices/PAGER", as(ghost), `{}`, 200)
+	if _, err := nurse.LeaveRoom(t.Context(), room); err != nil {
+		t.Fatal(err)
+	}
+	b.has("somebody whose devices are of no interest any more", func(body gjson.Result) bool {
+		return body.Get("device_lists.left.0").Str == string(nurse.UserID)
+	})
 
 	b.do("POST", "v1/appservice/pager/ping", "", `{"transaction_id":"x"}`, 200)
 	b.do("POST", "v1/appservice/other/ping", "", `{}`, 403)

@@ -23,7 +23,7 @@ func (f *Feed) ForService(ctx context.Context, s *appservice.Service, inside fun
 		gather = append(gather, g.receipts, g.typing, g.presence, g.mail)
 	}
 	if s.Devices {
-		gather = append(gather, g.devices, g.keys)
+		gather = append(gather, g.devices, g.parted, g.keys)
 	}
 	for _, part := range gather {
 		if err := part(ctx); err != nil {
@@ -201,6 +201,52 @@ func (g *serviceNews) devices(ctx context.Context) error {
 			g.out.Changed = append(g.out.Changed, c.User)
 		}
 	}
+	return nil
+}
+
+// parted finds the people who are in no room any more that the service is inside of: they left, or its own people did.
+func (g *serviceNews) parted(ctx context.Context) error {
+	events, err := g.f.rooms.Parted(ctx, g.after.Pos, g.now.Pos)
+	if err != nil {
+		return err
+	}
+	gone := make(map[id.UserID]bool)
+	left := make(map[id.RoomID]bool) // by the service's people
+	for _, e := range events {
+		if left[e.RoomID] || !g.s.Owns(id.UserID(*e.StateKey)) {
+			continue
+		}
+		left[e.RoomID] = true
+		r, err := g.f.rooms.Get(ctx, e.RoomID)
+		if err != nil {
+			return err
+		}
+		for _, u := range r.JoinedLocal() {
+			gone[u] = true
+		}
+	}
+	for _, e := range events {
+		is, err := g.inside(e.RoomID)
+		if err != nil {
+			return err
+		}
+		if is || left[e.RoomID] {
+			gone[id.UserID(*e.StateKey)] = true
+		}
+	}
+	for u := range gone {
+		if g.s.Owns(u) {
+			continue
+		}
+		is, err := g.knows(ctx, u)
+		if err != nil {
+			return err
+		}
+		if !is {
+			g.out.Left = append(g.out.Left, u)
+		}
+	}
+	slices.Sort(g.out.Left)
 	return nil
 }
 

@@ -374,3 +374,31 @@ func (rs *Rooms) Stripped(r *Room, user id.UserID) []byte {
 	add(own)
 	return append(b, ']')
 }
+
+// Parted returns the events with after < position <= upTo by which somebody who was joined to a room is not any more.
+func (rs *Rooms) Parted(ctx context.Context, after, upTo int64) ([]*Event, error) {
+	byRoom, _, _, err := rs.across(ctx, `and e.type = 'm.room.member' order by e.pos`, after, upTo)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Event
+	for roomID, l := range byRoom {
+		r, err := rs.Get(ctx, roomID)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		events, err := rs.complete(ctx, r, l)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if e.Membership() != Join && gjson.GetBytes(e.previous(), "membership").Str == Join {
+				out = append(out, e)
+			}
+		}
+	}
+	return out, nil
+}
