@@ -15,31 +15,9 @@ func (b *bench) measureInitial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lists := make([][]*person, rooms)
-	for i := range lists {
-		lists[i] = people
-	}
-	halls, err := b.rooms(ctx, lists)
-	if err != nil {
+	if err := b.fillRooms(ctx, people, rooms, messages); err != nil {
 		return err
 	}
-	err = b.parallel(ctx, rooms, setupWorkers, func(_ *conn, i int) error {
-		s, err := newSender(b.server.address, halls[i], people[0])
-		if err != nil {
-			return err
-		}
-		defer s.c.close()
-		for range messages {
-			if err := s.send([]byte(text)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	b.events += rooms * messages
 	since := len(b.figures)
 	c, err := dial(b.server.address)
 	if err != nil {
@@ -71,4 +49,34 @@ func (b *bench) measureInitial(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// fillRooms makes rooms of the same people, each with messages of the first one.
+func (b *bench) fillRooms(ctx context.Context, people []*person, rooms, messages int) error {
+	lists := make([][]*person, rooms)
+	for i := range lists {
+		lists[i] = people
+	}
+	halls, err := b.rooms(ctx, lists)
+	if err != nil {
+		return err
+	}
+	err = b.parallel(ctx, rooms, setupWorkers, func(_ *conn, i int) error {
+		s, err := newSender(b.server.address, halls[i], people[0])
+		if err != nil {
+			return err
+		}
+		defer s.c.close()
+		for range messages {
+			if err := s.send([]byte(text)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.events += rooms * messages
+	return nil
 }

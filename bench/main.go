@@ -44,6 +44,7 @@ var measures = []struct {
 	{"room", (*bench).measureOneRoom},
 	{"deliver", (*bench).measureDeliver},
 	{"initial", (*bench).measureInitial},
+	{"slide", (*bench).measureSlide},
 	{"idle", (*bench).measureIdle},
 	{"stream", (*bench).measureStream},
 	{"many", (*bench).measureMany},

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// slideBody is what a phone asks for first: the newest rooms of its list and what stands beside them.
+var slideBody = map[string]any{
+	"lists": map[string]any{"all": map[string]any{
+		"ranges": [][2]int{{0, 19}}, "timeline_limit": 1,
+		"required_state": [][2]string{
+			{"m.room.name", ""}, {"m.room.avatar", ""}, {"m.room.topic", ""}, {"m.room.encryption", ""}, {"m.room.canonical_alias", ""},
+			{"m.room.create", ""}, {"m.room.join_rules", ""}, {"m.room.history_visibility", ""}, {"m.room.power_levels", ""}, {"m.room.tombstone", ""},
+			{"m.room.member", "$LAZY"}, {"m.room.member", "$ME"},
+		},
+	}},
+	"extensions": map[string]any{
+		"to_device": map[string]any{"enabled": true}, "e2ee": map[string]any{"enabled": true}, "account_data": map[string]any{"enabled": true},
+		"receipts": map[string]any{"enabled": true}, "typing": map[string]any{"enabled": true},
+	},
+}
+
+// measureSlide begins connections of sliding sync on 20 of 50 rooms.
+func (b *bench) measureSlide(ctx context.Context) error {
+	const rooms, messages = 50, 5
+	people, err := b.people(ctx, roomSize)
+	if err != nil {
+		return err
+	}
+	if err := b.fillRooms(ctx, people, rooms, messages); err != nil {
+		return err
+	}
+	since := len(b.figures)
+	c, err := dial(b.server.address)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	begin := func() ([]byte, error) {
+		return c.call("POST", "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync", people[1].token, slideBody)
+	}
+	took := make([]time.Duration, 0, 20)
+	size := 0
+	for i := range 21 {
+		begun := time.Now()
+		answer, err := begin()
+		if err != nil {
+			return err
+		}
+		if i > 0 { // the first one fills the caches
+			took = append(took, time.Since(begun))
+		}
+		size = len(answer)
+	}
+	slices.Sort(took)
+	b.add(figure{Name: "first sliding-sync answer of 20 rooms", Value: ms(took[len(took)/2]), Target: 10, Unit: "ms",
+		Note: fmt.Sprintf("%.1f to %.1f ms", ms(took[0]), ms(took[len(took)-1]))})
+	b.add(figure{Name: "its size", Value: float64(size) / 1024, Target: 50, Unit: "KiB"})
+	return b.profiled(ctx, "slide", since, func() error {
+		for end := time.Now().Add(b.seconds); time.Now().Before(end); {
+			if _, err := begin(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
