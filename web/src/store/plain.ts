@@ -1,21 +1,50 @@
-const marks: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " };
+/** No more of a message's HTML is read, and no more of its text is given: this is one line of a list. */
+const mostRead = 20_000;
+const mostShown = 1_000;
+/** Deeper than this nothing is shown ("implementations should limit nesting"). */
+const deepest = 30;
+
+/** Elements whose text is a line of its own. */
+const lines = new Set("p li h1 h2 h3 h4 h5 h6 blockquote div tr td th pre br hr ul ol table caption details summary".split(" "));
+/** Elements whose text is no part of what is said; `mx-reply` is what the message answers. */
+const silent = new Set("mx-reply script style template noscript iframe object title textarea select".split(" "));
 
 /**
  * A formatted message in one line of text, without the marks of its formatting, for lists and quotes. It is shown as text
- * only, so nothing in it can run. What is hidden until it is asked for stays hidden.
+ * only, and a document that is only parsed runs and loads nothing. What is hidden until it is asked for stays hidden.
  */
 export function plainText(text: string, html: string | undefined): string {
   if (html === undefined) return text;
-  return html
-    .replaceAll(/<mx-reply>.*?<\/mx-reply>/gsu, "")
-    .replaceAll(/<span[^>]*data-mx-spoiler[^>]*>.*?<\/span>/gsu, "…")
-    .replaceAll(/<br\s*\/?>|<\/(?:p|li|h\d|blockquote|div|tr|td|th|pre)>/gu, " ")
-    .replaceAll(/<[^>]*>/gu, "")
-    .replaceAll(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/giu, (whole, decimal?: string, hex?: string, name?: string) => {
-      if (name !== undefined) return marks[name] ?? whole;
-      const point = decimal === undefined ? parseInt(hex ?? "", 16) : Number(decimal);
-      return point > 0 && point <= 0x10ffff ? String.fromCodePoint(point) : "";
-    })
-    .replaceAll(/\s+/gu, " ")
-    .trim();
+  const said: string[] = [];
+  let length = 0;
+  const walk = (parent: Node, depth: number): void => {
+    for (const node of parent.childNodes) {
+      if (length > mostShown) return;
+      if (node.nodeType === Node.TEXT_NODE) {
+        const part = node.nodeValue ?? "";
+        said.push(part);
+        length += part.length;
+      } else if (node.nodeType === Node.ELEMENT_NODE && depth < deepest) element(node as Element, depth + 1);
+    }
+  };
+  const element = (node: Element, depth: number): void => {
+    const name = node.localName;
+    if (silent.has(name)) return;
+    if (node.hasAttribute("data-mx-spoiler")) {
+      said.push("…");
+      return;
+    }
+    const gap = lines.has(name) ? " " : "";
+    said.push(gap);
+    if (name === "details") walkFolded(node, depth);
+    else walk(node, depth);
+    said.push(gap);
+  };
+  /** Only the line that is there before it is unfolded. */
+  const walkFolded = (details: Element, depth: number): void => {
+    for (const node of details.children) if (node.localName === "summary") walk(node, depth);
+    said.push(" …");
+  };
+  walk(new DOMParser().parseFromString(html.slice(0, mostRead), "text/html").body, 0);
+  return said.join("").replaceAll(/\s+/gu, " ").trim().slice(0, mostShown);
 }
