@@ -112,12 +112,13 @@ describe("small things", () => {
 });
 
 describe("messages that vanish", () => {
-  const redacted = (reason: string): MatrixEvent =>
-    new MatrixEvent({ type: "m.room.message", content: {}, unsigned: { redacted_because: { type: "m.room.redaction", content: { reason } } as never } });
+  const redacted = (reason: string, by = "@anna:x"): MatrixEvent =>
+    new MatrixEvent({ type: "m.room.message", sender: "@anna:x", content: {}, unsigned: { redacted_because: { type: "m.room.redaction", sender: by, content: { reason } } as never } });
 
   it("leave no trace, unlike those that somebody deleted", () => {
     expect(bodyOf(redacted("wrong bed"))).toEqual({ kind: "removed" });
     expect(bodyOf(redacted("org.myelin.expired"))).toBeUndefined();
+    expect(bodyOf(redacted("org.myelin.expired", "@moderator:x"))).toEqual({ kind: "removed" });
   });
 
   it("go when their writer said, and no later than all of the room", () => {

@@ -4,6 +4,7 @@ import { DecryptionFailureCode } from "matrix-js-sdk/lib/crypto-api";
 import type { Place, Poll } from "../store/conversation.ts";
 import type { EncryptedFile, MediaBody, MediaKind, MediaSource } from "../store/media.ts";
 import type { MessageBody, Note, Person, Priority, TimelineItem } from "../store/model.ts";
+import { list, number, record, string, type Content } from "./json.ts";
 import { localPart } from "./wire.ts";
 
 /** A member of a room by name; the local part of the id for somebody without one. */
@@ -47,7 +48,7 @@ export function itemOf(event: MatrixEvent, room: Room, me: string): TimelineItem
 export function bodyOf(event: MatrixEvent): MessageBody | undefined {
   if (event.isRelation(RelationType.Replace)) return undefined;
   if (event.isRedacted()) {
-    if (record(record(event.getUnsigned().redacted_because)["content"])["reason"] === expired) return undefined;
+    if (hasExpired(event)) return undefined;
     const type = event.getType();
     return type === "m.room.message" || type === "m.room.encrypted" || M_POLL_START.matches(type) ? { kind: "removed" } : undefined;
   }
@@ -59,6 +60,12 @@ export function bodyOf(event: MatrixEvent): MessageBody | undefined {
   if (event.getType() !== "m.room.message") return undefined;
   if (event.getContent().msgtype === MsgType.KeyVerificationRequest) return undefined; // asked over the page
   return messageBody(event.getContent());
+}
+
+/** Has its writer taken it back because its time was over? Nobody else can make a message vanish without a trace. */
+function hasExpired(event: MatrixEvent): boolean {
+  const because = record(event.getUnsigned().redacted_because);
+  return because["sender"] === event.getSender() && record(because["content"])["reason"] === expired;
 }
 
 /** The part of a poll's content that says what is asked; three spellings of it are about. */
@@ -97,8 +104,6 @@ export const priorityKey = "org.myelin.priority";
 
 /** Why a message was deleted whose time was over: it leaves no trace. */
 export const expired = "org.myelin.expired";
-
-type Content = Readonly<Record<string, unknown>>;
 
 /** Reads a message written by any client: every field may be missing or of another type. */
 export function messageBody(content: Content): MessageBody {
@@ -247,20 +252,4 @@ function membershipNote(event: MatrixEvent, room: Room, who: Person): Note | und
   if (now !== "leave") return undefined;
   if (!self) return { kind: "removedPerson", who, target };
   return { kind: before === "invite" ? "declined" : "left", who };
-}
-
-export function string(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-export function number(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
-}
-
-export function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function record(value: unknown): Content {
-  return typeof value === "object" && value !== null ? (value as Content) : {};
 }

@@ -1,6 +1,7 @@
 import { MatrixEventEvent, RoomEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
 
-import { expired, expiresAt, expiryType, number } from "./events.ts";
+import { expired, expiresAt, expiryType } from "./events.ts";
+import { number } from "./json.ts";
 
 /** How long the messages of a room stay, in milliseconds; undefined for ever. */
 export function expiryAfter(room: Room): number | undefined {

@@ -3,7 +3,8 @@ import { CryptoEvent } from "matrix-js-sdk/lib/crypto-api";
 
 import type { MessageBody, RoomId } from "../store/model.ts";
 import { plainText } from "../store/plain.ts";
-import { bodyOf, expiresAt, messageBody, number, record, string } from "./events.ts";
+import { bodyOf, expiresAt, messageBody } from "./events.ts";
+import { number, record, string } from "./json.ts";
 import type { Edit, Entry, RoomChange, Stretch, WordIndex } from "./wordindex.ts";
 
 /** An event to be read; `again`: even if it is known. */

@@ -1,7 +1,8 @@
 import { EventType, M_POLL_KIND_DISCLOSED, M_POLL_RESPONSE, NotificationCountType, RelationType, type MatrixEvent, type Poll as SdkPoll, type Room } from "matrix-js-sdk";
 
 import type { Poll, Quote, Reaction, ThreadSummary } from "../store/conversation.ts";
-import { bodyOf, list, number, personIn, pollStart, record, string, textOf } from "./events.ts";
+import { bodyOf, personIn, pollStart, textOf } from "./events.ts";
+import { list, number, record, string } from "./json.ts";
 
 /** The signs on a message, in the order in which they first came. */
 export function reactionsOf(event: MatrixEvent, room: Room, me: string): readonly Reaction[] {

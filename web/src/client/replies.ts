@@ -2,7 +2,7 @@ import { ClientEvent, type MatrixClient } from "matrix-js-sdk";
 
 import { Store } from "../store/Store.ts";
 import type { SavedReply } from "../store/conversation.ts";
-import { list, record, string } from "./events.ts";
+import { list, record, string } from "./json.ts";
 
 const accountDataType = "org.myelin.saved_replies";
 

@@ -7,7 +7,7 @@ import { Store } from "../store/Store.ts";
 import type { Schedule, Scheduled } from "../store/conversation.ts";
 import { compose } from "./compose.ts";
 import { expiryOf } from "./expiry.ts";
-import { number, record, string } from "./events.ts";
+import { number, record, string } from "./json.ts";
 
 const feature = "org.matrix.msc4140";
 const cannot: Schedule = { able: false, messages: [] };

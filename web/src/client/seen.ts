@@ -1,5 +1,7 @@
 import type { Readable } from "../store/Store.ts";
-import type { Person, RoomId, RoomSummary, Timeline } from "../store/model.ts";
+import { blankSummary, blankTimeline } from "../store/blank.ts";
+import type { Person, RoomId, RoomSummary, Timeline, TimelineItem } from "../store/model.ts";
+import { list, record } from "./json.ts";
 import type { Vault } from "./vault.ts";
 
 /** How many of a conversation's newest items are kept. */
@@ -21,15 +23,16 @@ export class Seen {
   }
 
   async rooms(): Promise<readonly RoomSummary[] | undefined> {
-    return (await this.#vault.read("seen/rooms")) as readonly RoomSummary[] | undefined;
+    return roomsOf(await this.#vault.read("seen/rooms"));
   }
 
   async me(): Promise<Person | undefined> {
-    return (await this.#vault.read("seen/me")) as Person | undefined;
+    const kept = await this.#vault.read("seen/me");
+    return isPerson(kept) ? kept : undefined;
   }
 
   async timeline(room: RoomId): Promise<Timeline | undefined> {
-    return (await this.#vault.read(`seen/timeline/${room}`)) as Timeline | undefined;
+    return timelineOf(room, await this.#vault.read(`seen/timeline/${room}`));
   }
 
   keepRooms(rooms: Readable<readonly RoomSummary[]>): void {
@@ -43,7 +46,8 @@ export class Seen {
   keepTimeline(timeline: Readable<Timeline>): void {
     this.#later(`seen/timeline/${timeline.snapshot.room}`, () => {
       const { items, ...rest } = timeline.snapshot;
-      return { ...rest, items: items.slice(-keptItems), typing: [], history: items.length > keptItems ? "more" : rest.history } satisfies Timeline;
+      if (rest.newer !== "live") return undefined; // somebody is further up
+      return { ...rest, items: items.slice(-keptItems), typing: [], history: items.length > keptItems || rest.history !== "start" ? "more" : "start" } satisfies Timeline;
     });
   }
 
@@ -51,9 +55,9 @@ export class Seen {
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const due = [...this.#due];
+    const due = [...this.#due].map(([name, value]) => [name, value()] as const).filter(([, value]) => value !== undefined);
     this.#due.clear();
-    await Promise.all(due.map(([name, value]) => this.#vault.write(name, value())));
+    await Promise.all(due.map(([name, value]) => this.#vault.write(name, value)));
   }
 
   stop(): void {
@@ -69,4 +73,31 @@ export class Seen {
       this.flush().catch(() => undefined); // only a copy
     }, pause);
   }
+}
+
+// Another version of the app may have written it: what that did not know is filled in, what cannot be shown is left out.
+
+function timelineOf(room: RoomId, kept: unknown): Timeline | undefined {
+  const found = record(kept) as Partial<Timeline>;
+  if (!Array.isArray(found.items)) return undefined;
+  return { ...blankTimeline, ...found, room, items: found.items.filter(isItem), powers: { ...blankTimeline.powers, ...found.powers } };
+}
+
+function roomsOf(kept: unknown): readonly RoomSummary[] | undefined {
+  if (!Array.isArray(kept)) return undefined;
+  return list(kept).flatMap((one) => {
+    const found = record(one) as Partial<RoomSummary>;
+    return typeof found.id === "string" ? [{ ...blankSummary, ...found, id: found.id }] : [];
+  });
+}
+
+function isItem(value: unknown): value is TimelineItem {
+  const { kind, id, sender, body, note } = record(value);
+  if (typeof id !== "string") return false;
+  return kind === "note" ? typeof record(note)["kind"] === "string" : kind === "message" && isPerson(sender) && typeof record(body)["kind"] === "string";
+}
+
+function isPerson(value: unknown): value is Person {
+  const { id, name } = record(value);
+  return typeof id === "string" && typeof name === "string";
 }

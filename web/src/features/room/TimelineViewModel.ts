@@ -1,5 +1,6 @@
 import type { App } from "../../store/App.ts";
 import { Derived, Store, type Readable } from "../../store/Store.ts";
+import { blankTimeline } from "../../store/blank.ts";
 import type { Person, ReadMark, RoomId, Timeline } from "../../store/model.ts";
 import { RoomStoreOf } from "./RoomStoreOf.ts";
 import { keepSame, reachedBy, readersOf, rowsOf, type Row } from "./rows.ts";
@@ -18,21 +19,6 @@ export interface TimelineSnapshot extends Omit<Timeline, "room" | "items" | "mar
   /** A place in the history could not be reached. */
   readonly jump: "no" | "busy" | "failed";
 }
-
-const nothing: Omit<Timeline, "room"> = {
-  items: [],
-  marks: [],
-  delivered: [],
-  typing: [],
-  others: [],
-  history: "loading",
-  newer: "live",
-  behind: 0,
-  unread: undefined,
-  pinned: [],
-  powers: { pin: false, remove: false, expiry: false, mentionRoom: false },
-  expiry: undefined,
-};
 
 /** The messages of a room, or of one thread in it. */
 export class TimelineViewModel implements Readable<TimelineSnapshot> {
@@ -56,7 +42,7 @@ export class TimelineViewModel implements Readable<TimelineSnapshot> {
     this.#derived = new Derived(
       [app.session, app.outbox, this.#timeline, this.#target, this.#jump, this.#clock],
       (session, outbox, timeline, target, jump, now) => {
-        const { items, marks, delivered, ...shown } = timeline ?? { ...nothing, room };
+        const { items, marks, delivered, ...shown } = timeline ?? { ...blankTimeline, room };
         const me = session.phase === "open" ? session.me : undefined;
         const pending = outbox.filter((entry) => entry.room === room && entry.content.thread === thread);
         const there = { ...shown, marks, delivered, items: items.filter((item) => item.kind === "note" || item.expires === undefined || item.expires > now) };
@@ -87,9 +73,9 @@ export class TimelineViewModel implements Readable<TimelineSnapshot> {
   };
 
   readonly loadNewer = async (): Promise<void> => {
-    if (this.#timeline.snapshot?.newer !== "more") return;
+    if (this.#timeline.snapshot?.newer !== "more" && this.#timeline.snapshot?.newer !== "failed") return;
     await this.#app.homeserver.messages.loadNewer(this.#room, this.thread).catch(() => {
-      // Tried again with the next scroll.
+      // As with older ones.
     });
   };
 
