@@ -1,7 +1,9 @@
 import { MatrixEventEvent, Method, RoomEvent, type MatrixClient, type MatrixEvent, type Room } from "matrix-js-sdk";
 
 import type { RoomId, UserId } from "../store/model.ts";
-import { bodyOf, number, record, string } from "./events.ts";
+import { bodyOf } from "./events.ts";
+import { number, record, string } from "./json.ts";
+import { toRefusal } from "./refusal.ts";
 
 /**
  * The type of receipts, and of the events that tell of them, that say what has reached a device of somebody and can be
@@ -52,14 +54,22 @@ export class DeliveredMarks {
 
 /** Whoever reads at once need not say that it came. */
 const pause = 1_500;
+/** In so many rooms at a time: after a night offline there is something new in all of them, for everybody on the ward. */
+const atOnce = 5;
+/** The longest pause while the server is away. */
+const longest = 60_000;
 
 /** Tells the senders what has reached this device and can be shown: in each room the newest message, a little after it came. */
 export class DeliveryTeller {
   readonly #client: MatrixClient;
   readonly #marks: DeliveredMarks;
   readonly #due = new Map<Room, MatrixEvent>();
+  /** When the message was sent up to which this device has told. */
+  readonly #upTo = new WeakMap<Room, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wait = pause;
   #able: boolean | undefined;
+  #stopped = false;
 
   constructor(client: MatrixClient, marks: DeliveredMarks) {
     this.#client = client;
@@ -74,6 +84,7 @@ export class DeliveryTeller {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     this.#due.clear();
   }
@@ -84,30 +95,48 @@ export class DeliveryTeller {
     if (body === undefined || body === "waiting" || body === "removed") return;
     if (event.getTs() <= Math.max(this.#told(room), this.#due.get(room)?.getTs() ?? 0)) return;
     this.#due.set(room, event);
-    this.#timer ??= setTimeout(() => void this.#tell(), pause);
+    this.#later();
   }
 
-  /** When the message was sent up to which this person has told. */
+  /** When the message was sent up to which this person has told, as far as that one is known. The server only goes on from it. */
   #told(room: Room): number {
     const mark = this.#marks.in(room.roomId).get(this.#client.getSafeUserId());
-    return mark === undefined ? 0 : (room.findEventById(mark.event)?.getTs() ?? mark.at);
+    const known = mark === undefined ? undefined : room.findEventById(mark.event)?.getTs();
+    return Math.max(known ?? 0, this.#upTo.get(room) ?? 0);
+  }
+
+  #later(): void {
+    if (!this.#stopped && this.#due.size > 0) this.#timer ??= setTimeout(() => void this.#tell(), this.#wait);
   }
 
   async #tell(): Promise<void> {
-    const due = [...this.#due];
-    this.#due.clear();
     try {
       this.#able ??= await this.#client.doesServerSupportUnstableFeature(deliveredType);
-      for (const [room, event] of this.#able ? due : []) {
-        const id = event.getId() ?? "";
-        if (room.getMyMembership() !== "join" || room.hasUserReadEvent(this.#client.getSafeUserId(), id)) continue;
-        const path = `/rooms/${encodeURIComponent(room.roomId)}/receipt/${deliveredType}/${encodeURIComponent(id)}`;
-        await this.#client.http.authedRequest(Method.Post, path, undefined, {});
+      if (!this.#able) this.#due.clear();
+      for (const [room, event] of [...this.#due].slice(0, atOnce)) {
+        await this.#tellOne(room, event);
+        this.#upTo.set(room, event.getTs());
+        if (this.#due.get(room) === event) this.#due.delete(room);
       }
-    } catch {
-      // Told with the next message; reading tells as much.
+      this.#wait = pause;
+    } catch (fault) {
+      this.#wait = Math.min(Math.max(2 * this.#wait, toRefusal(fault).wait ?? 0), longest);
     }
     this.#timer = undefined;
-    if (this.#due.size > 0) this.#timer = setTimeout(() => void this.#tell(), pause);
+    this.#later();
+  }
+
+  /** Rejected when it is worth another try. */
+  async #tellOne(room: Room, event: MatrixEvent): Promise<void> {
+    const id = event.getId() ?? "";
+    if (room.getMyMembership() !== "join" || room.hasUserReadEvent(this.#client.getSafeUserId(), id)) return;
+    const path = `/rooms/${encodeURIComponent(room.roomId)}/receipt/${deliveredType}/${encodeURIComponent(id)}`;
+    try {
+      await this.#client.http.authedRequest(Method.Post, path, undefined, {});
+    } catch (fault) {
+      const { reason } = toRefusal(fault);
+      if (reason === "unreachable" || reason === "limited") throw fault;
+      // The room or the message is gone, or the server does not want to know.
+    }
   }
 }

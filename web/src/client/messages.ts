@@ -9,13 +9,14 @@ import type { Place, SavedReply, Schedule, ThreadLine } from "../store/conversat
 import type { RoomId, Timeline } from "../store/model.ts";
 import { expiring } from "./compose.ts";
 import type { DeliveredMarks } from "./delivered.ts";
-import { bodyOf, expiresAt, expiryType, list, number, personIn } from "./events.ts";
+import { bodyOf, expiresAt, expiryType, personIn } from "./events.ts";
 import { ExpiryKeeper, expiryOf } from "./expiry.ts";
 import { whereHere } from "./here.ts";
+import { HospitalRoles } from "./hospitalRoles.ts";
+import { list, number } from "./json.ts";
 import { ownReaction, threadOf } from "./relations.ts";
 import { refusing } from "./refusal.ts";
 import { SavedReplies } from "./replies.ts";
-import { Roles } from "./roles.ts";
 import { ScheduledMessages } from "./scheduled.ts";
 import { TimelineFeed } from "./timeline.ts";
 
@@ -34,7 +35,7 @@ export class RoomMessages implements Messages {
   readonly #client: MatrixClient;
   readonly #delivered: DeliveredMarks;
   readonly #hooks: MessageHooks;
-  readonly #roles: Roles;
+  readonly #roles: HospitalRoles;
   readonly #feeds = new Map<string, TimelineFeed>();
   readonly #markedRead = new Map<string, string>();
   readonly #scheduled: ScheduledMessages;
@@ -44,7 +45,7 @@ export class RoomMessages implements Messages {
   constructor(client: MatrixClient, delivered: DeliveredMarks, hooks: MessageHooks) {
     this.#client = client;
     this.#delivered = delivered;
-    this.#roles = new Roles(client);
+    this.#roles = new HospitalRoles(client);
     this.#hooks = hooks;
     this.#scheduled = new ScheduledMessages(client);
     this.#replies = new SavedReplies(client);
@@ -53,6 +54,7 @@ export class RoomMessages implements Messages {
 
   stop(): void {
     this.#expiry.stop();
+    this.#roles.stop();
   }
 
   timeline(room: RoomId): Readable<Timeline> | undefined {

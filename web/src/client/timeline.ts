@@ -1,4 +1,5 @@
 import {
+  ClientEvent,
   EventTimeline,
   MatrixEventEvent,
   NotificationCountType,
@@ -6,6 +7,7 @@ import {
   RoomEvent,
   RoomMemberEvent,
   RoomStateEvent,
+  SyncState,
   ThreadEvent,
   TimelineWindow,
   type EventTimelineSet,
@@ -21,10 +23,11 @@ import { Store } from "../store/Store.ts";
 import type { Powers } from "../store/conversation.ts";
 import type { MessageItem, Person, Pinned, ReadMark, Timeline, TimelineItem } from "../store/model.ts";
 import type { DeliveredMarks } from "./delivered.ts";
-import { bodyOf, expiryType, itemOf, list, personIn } from "./events.ts";
+import { bodyOf, expiryType, itemOf, personIn } from "./events.ts";
 import { expiryAfter } from "./expiry.ts";
+import type { HospitalRoles } from "./hospitalRoles.ts";
+import { list } from "./json.ts";
 import { pollOf, quoteOf, reactionsOf, replyOf, threadOf } from "./relations.ts";
-import type { Roles } from "./roles.ts";
 
 const pageSize = 40;
 /** How many events the app looks at once, however long the conversation is. */
@@ -34,7 +37,7 @@ const drawEvery = 80;
 
 /** What a timeline is made of besides the SDK's own. */
 export interface TimelineParts {
-  readonly roles: Roles;
+  readonly roles: HospitalRoles;
   readonly delivered: DeliveredMarks;
   /** The SDK threw the timeline away because too much had happened meanwhile. */
   readonly onGap: () => void;
@@ -58,7 +61,7 @@ export class TimelineFeed {
   readonly #fetched = new Map<string, MatrixEvent | undefined>();
   readonly #window: TimelineWindow;
   #history: Timeline["history"] = "more";
-  #newer: "idle" | "loading" = "idle";
+  #newer: "idle" | "loading" | "failed" = "idle";
   #following = true;
   #behind = 0;
   /** The last event read and how much was unread when the room was opened. */
@@ -102,6 +105,7 @@ export class TimelineFeed {
     if (!there) {
       await this.#window.load(item, pageSize);
       this.#history = "more";
+      this.#newer = "idle";
       this.#following = false;
     }
     this.#now();
@@ -136,17 +140,28 @@ export class TimelineFeed {
   async loadNewer(): Promise<void> {
     if (this.#newer === "loading" || this.store.snapshot.newer === "live") return;
     this.#newer = "loading";
+    this.#touch();
     try {
       await this.#window.paginate(EventTimeline.FORWARDS, pageSize);
-    } finally {
       this.#newer = "idle";
-      this.#touch();
+    } catch {
+      this.#newer = "failed";
     }
+    this.#touch();
   }
+
+  /** The server is there again: what could not be loaded is loaded as soon as somebody comes near it. */
+  readonly #back = (state: SyncState, before: SyncState | null): void => {
+    if (state !== SyncState.Syncing || before === SyncState.Syncing) return;
+    if (this.#history === "failed") this.#history = "more";
+    if (this.#newer === "failed") this.#newer = "idle";
+    this.#touch();
+  };
 
   #reset(): void {
     void this.#window.load(undefined, pageSize); // at once: the live timeline is there
     this.#history = "more";
+    this.#newer = "idle";
     this.#behind = 0;
   }
 
@@ -185,6 +200,7 @@ export class TimelineFeed {
     this.#room.currentState.on(RoomStateEvent.Events, (event) => {
       if (event.getType() === "m.room.pinned_events" || event.getType() === "m.room.power_levels" || event.getType() === expiryType) this.#touch();
     });
+    this.#client.on(ClientEvent.Sync, this.#back);
     this.#client.on(MatrixEventEvent.Decrypted, here);
     this.#client.on(MatrixEventEvent.Replaced, here);
     const member = (_event: MatrixEvent, who: RoomMember): void => {
@@ -249,7 +265,7 @@ export class TimelineFeed {
       typing: this.#thread === undefined ? members.filter((member) => member.typing).map((member) => personIn(room, member.userId)) : [],
       others: others.length === 1 ? others.map((person) => this.#parts.roles.withRole(person)) : others,
       history: this.#history === "more" && atStart && events.length > 0 ? "start" : this.#history,
-      newer: this.#newer === "loading" ? "loading" : this.#live() ? "live" : "more",
+      newer: this.#live() ? "live" : this.#newer === "idle" ? "more" : this.#newer,
       behind: this.#behind,
       unread: this.#unread(events, items),
       pinned: this.#thread === undefined ? this.#pinned() : [],
@@ -383,7 +399,8 @@ export class TimelineFeed {
     return people.flatMap((person): ReadMark[] => {
       const mark = marks.get(person.id);
       if (mark === undefined) return [];
-      const until = this.#room.findEventById(mark.event)?.getTs() ?? mark.at; // it may be in a thread, or below
+      // It may be in a thread, or below. Of one that is not known nothing is said: when it came says nothing about the others.
+      const until = this.#room.findEventById(mark.event)?.getTs() ?? 0;
       const item = itemAt[events.findLastIndex((event) => event.getId() === mark.event || event.getTs() <= until)];
       return item === undefined ? [] : [{ person, item, at: mark.at }];
     });

@@ -138,7 +138,7 @@ export interface Timeline {
   readonly others: readonly Person[];
   readonly history: "more" | "loading" | "start" | "failed";
   /** Does it reach the newest message, or is there more below? `behind` counts what came meanwhile. */
-  readonly newer: "live" | "more" | "loading";
+  readonly newer: "live" | "more" | "loading" | "failed";
   readonly behind: number;
   /** What was unread when the room was opened. `from` is the first of it, undefined when that is further up. */
   readonly unread: { readonly from: string | undefined; readonly count: number } | undefined;

@@ -41,8 +41,7 @@ export const MessageView = memo(function MessageView({ row, direct, desk, me, on
       <div className={styles["stack"]}>
         {named && row.first && (
           <p className={styles["sender"]}>
-            <bdi>{row.sender.name}</bdi>
-            {row.sender.role !== undefined && <bdi className={styles["role"]}>{row.sender.role}</bdi>}
+            <bdi>{row.sender.name}</bdi> {row.sender.role !== undefined && <bdi className={styles["role"]}>{row.sender.role}</bdi>}
           </p>
         )}
         <div className={styles["line"]} data-line="">

@@ -51,7 +51,9 @@ export function TimelineView({ desk, direct, label }: TimelineProps): ReactNode 
               <RowView row={row} direct={direct} desk={desk} me={now.me?.id} onReaders={setReaders} onDate={setDate} />
             </div>
           ))}
-          <div ref={bottom} className={styles["bottom"]} />
+          <div ref={bottom} className={styles["bottom"]}>
+            {now.newer === "failed" && <NotLoaded what="room.newerFailed" again={model.loadNewer} />}
+          </div>
           <Typing people={now.typing} />
         </div>
       </div>
@@ -131,20 +133,26 @@ function Beginning({ now, model }: { readonly now: TimelineSnapshot; readonly mo
     case "loading":
       return <p role="status">{t("room.loadingOlder")}</p>;
     case "failed":
-      return (
-        <p role="alert">
-          {t("room.olderFailed")}
-          <Button look="quiet" onClick={() => void model.loadOlder()}>
-            {t("room.olderRetry")}
-          </Button>
-        </p>
-      );
+      return <NotLoaded what="room.olderFailed" again={model.loadOlder} />;
     case "start":
       if (model.thread !== undefined) return null;
       return <p>{t(now.rows.some((row) => row.kind === "message") ? "room.start" : "room.empty")}</p>;
     case "more":
       return null;
   }
+}
+
+/** Part of the conversation could not be loaded: asked for again by the person, or once the server is back. */
+function NotLoaded({ what, again }: { readonly what: "room.olderFailed" | "room.newerFailed"; readonly again: () => Promise<void> }): ReactNode {
+  const { t } = useWords();
+  return (
+    <p role="alert">
+      {t(what)}
+      <Button look="quiet" onClick={() => void again()}>
+        {t("room.olderRetry")}
+      </Button>
+    </p>
+  );
 }
 
 interface RowProps {

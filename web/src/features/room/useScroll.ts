@@ -114,7 +114,7 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
     model.toNewest();
     hold();
   };
-  return { scroller, top, bottom, away: away || newer === "more", unreadSeen, onScroll: look, toEnd };
+  return { scroller, top, bottom, away: away || newer !== "live", unreadSeen, onScroll: look, toEnd };
 }
 
 /** Calls whenever an end of what is loaded comes near, and again with everything new as long as it is near and there is more. */
