@@ -1,7 +1,7 @@
 import type { Member, Permission, RoomDetails } from "./Rooms.ts";
 
-/** Power in words. Rooms may hold any number; each counts as the role it reaches. */
-export type Role = "owner" | "administrator" | "moderator" | "member" | "reader";
+/** Power in a room, in words. Rooms may hold any number; each counts as the role it reaches. What somebody is in the hospital is another matter. */
+export type RoomRole = "owner" | "administrator" | "moderator" | "member" | "reader";
 
 /** Roles that can be given, with the level of power that stands for each. */
 export const roleLevels = { administrator: 100, moderator: 50, member: 0 } as const;
@@ -11,7 +11,7 @@ export type GivenRole = keyof typeof roleLevels;
 export const givenRoles: readonly GivenRole[] = ["member", "moderator", "administrator"];
 
 /** The levels that a permission can be set to, named by who has them. */
-export function roleOf(level: number, write = 0): Role {
+export function roleOf(level: number, write = 0): RoomRole {
   if (level > roleLevels.administrator) return "owner";
   if (level >= roleLevels.administrator) return "administrator";
   if (level >= roleLevels.moderator) return "moderator";

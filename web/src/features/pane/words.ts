@@ -1,9 +1,9 @@
 import type { Word, Words } from "../../i18n/words.tsx";
 import type { History, JoinRule, Permission, RoomDetails } from "../../store/Rooms.ts";
 import type { Notify } from "../../store/model.ts";
-import { may, roleOf, type Role } from "../../store/roles.ts";
+import { may, roleOf, type RoomRole } from "../../store/roles.ts";
 
-export const roleWords: Readonly<Record<Role, Word>> = {
+export const roleWords: Readonly<Record<RoomRole, Word>> = {
   owner: "role.owner",
   administrator: "role.administrator",
   moderator: "role.moderator",
@@ -12,7 +12,7 @@ export const roleWords: Readonly<Record<Role, Word>> = {
 };
 
 /** "Only administrators may change this." */
-const onlyWords: Readonly<Record<Role, Word>> = {
+const onlyWords: Readonly<Record<RoomRole, Word>> = {
   owner: "only.owner",
   administrator: "only.administrator",
   moderator: "only.moderator",
@@ -20,7 +20,7 @@ const onlyWords: Readonly<Record<Role, Word>> = {
   reader: "only.member",
 };
 
-export const whoWords: Readonly<Record<Role, Word>> = {
+export const whoWords: Readonly<Record<RoomRole, Word>> = {
   owner: "who.owner",
   administrator: "who.administrator",
   moderator: "who.moderator",
