@@ -77,7 +77,14 @@ const unwatch = app.connection.subscribe(() => {
   if (import.meta.env.PROD) void browserUpdates.start();
 });
 
-const speech = await followLanguage(app.preferences, navigator.languages);
+/** Without its sentences the app can say nothing. A browser may remember that it could not fetch them: only a new page asks again. */
+const startAgain = (): Promise<never> => {
+  setTimeout(() => {
+    location.reload();
+  }, 2_000);
+  return new Promise(() => undefined);
+};
+const speech = await followLanguage(app.preferences, navigator.languages).catch(startAgain);
 new Announcer({
   rooms: app.rooms,
   session: app.session,

@@ -63,7 +63,7 @@ export async function followLanguage(preferences: Readable<Preference>, wished: 
     if (chosen() === language) speech.set(next);
   };
   preferences.subscribe(() => {
-    void change();
+    change().catch(() => undefined); // out of reach: the next start speaks it
   });
   return speech;
 }

@@ -55,8 +55,14 @@ async function activate(): Promise<void> {
   await worker.clients.claim();
 }
 
-/** A file of this version, of an older one, or from the server. */
+/** A file of this version, of an older one, or from the server; also when the browser cannot read what it keeps. */
 async function kept(path: string, request: Request): Promise<Response> {
-  const own = await (await caches.open(here)).match(path);
-  return own ?? (path === "/" ? undefined : await caches.match(path)) ?? fetch(request);
+  try {
+    const own = await (await caches.open(here)).match(path);
+    const found = own ?? (path === "/" ? undefined : await caches.match(path));
+    if (found !== undefined) return found;
+  } catch {
+    // The disk is full or broken: the server has the file too.
+  }
+  return fetch(request);
 }
