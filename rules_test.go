@@ -4,10 +4,12 @@
 package myelin
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -290,6 +292,35 @@ func exprText(e ast.Expr) string {
 }
 
 // Files and functions that nobody can hold in mind.
+// What is added to Matrix has names of its own, and each is explained.
+func TestExtensionsAreDescribed(t *testing.T) {
+	described, err := os.ReadFile("docs/extensions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`["']org\.myelin\.[a-z_.]*[a-z]["']`)
+	for _, dir := range []string{"access", "demo", "homeserver", "matrix", "rest", "server", "web/src"} {
+		err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !slices.Contains([]string{".go", ".ts", ".tsx"}, path.Ext(file)) {
+				return err
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			for _, found := range name.FindAll(text, -1) {
+				if !bytes.Contains(described, found[1:len(found)-1]) {
+					t.Errorf("%s: docs/extensions.md does not say what %s is", file, found)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestFilesAndFunctionsStaySmall(t *testing.T) {
 	fset, all := sources(t)
 	for _, s := range all {
