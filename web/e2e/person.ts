@@ -39,6 +39,7 @@ export class Person {
       this.said.push(message.text());
       if (/Content Security Policy|Refused to/.test(message.text())) this.faults.push(message.text());
     });
+    page.on("requestfailed", (request) => this.said.push(`${request.url()}: ${request.failure()?.errorText ?? ""}`));
     page.setDefaultTimeout(40_000); // a busy machine with one core passes too
   }
 

@@ -298,7 +298,7 @@ it("shows everything that can be set", async () => {
     await at.look("me-sign-out");
     await closeWindow(page);
     await page.keyboard.press("Control+k");
-    await page.getByRole("combobox").last().fill("e");
+    await page.getByRole("dialog").getByRole("combobox").fill("e");
     await at.look("palette");
     await closeWindow(page);
   });
@@ -328,8 +328,9 @@ it("says what to do when something could not be loaded", async () => {
     await refusing(page, "**/v3/rooms/*/messages*", async () => {
       await page.goto("/");
       await page.getByRole("link", { name: /^All staff/ }).click();
+      await page.getByText("Notice 40:").last().waitFor();
       await page.getByRole("log").evaluate((log) => {
-        log.scrollTop = -log.scrollHeight;
+        log.scrollTop = 0;
       });
       await page.getByText("Older messages could not be loaded").waitFor();
       await at.look("failed-older");
