@@ -3,8 +3,9 @@ import type { Drafts } from "../store/Drafts.ts";
 import { Outbox, type OutboxLeader } from "../store/Outbox.ts";
 import type { Recovery, Verification } from "../store/Safety.ts";
 import { Store, type Readable } from "../store/Store.ts";
-import type { Connection as ConnectionState, Demo, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
+import type { Connection as ConnectionState, OutboxEntry, Person, Presence, RoomId, RoomSummary, Session, SignInFault, Space, Timeline, Trust, UserId } from "../store/model.ts";
 import type { Connection } from "./Connection.ts";
+import { findDemo, rememberedDemo } from "./demo.ts";
 import { KeptDrafts } from "./drafts.ts";
 import { lastActive, lock, lockable, noteActive, setPassword, unlock } from "./door.ts";
 import { Faces } from "./faces.ts";
@@ -13,9 +14,8 @@ import { Seen } from "./seen.ts";
 import { SealedShelf } from "./shelf.ts";
 import { Lead, LeaderGone, Tabs, type News } from "./tabs.ts";
 import { destroyVault, Vault, VaultLocked } from "./vault.ts";
-import { loadDemo, localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
+import { localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
 
-const demoPause = 1_000;
 /** Nobody touches the app for so long: it locks. */
 const idleLimit = 15 * 60_000;
 /** A leading tab answers at once; one that does not has hung. */
@@ -36,7 +36,7 @@ export class BrowserAccount implements Account {
   readonly trust = new Store<Trust>("unknown");
   readonly recovery = new Store<Recovery>("unknown");
   readonly verification = new Store<Verification | undefined>(undefined);
-  readonly demo = new Store<Demo | undefined>(undefined);
+  readonly demo = new Store(rememberedDemo(localStorage));
   readonly outbox: Outbox;
   readonly faces: Faces;
   readonly #drafts: KeptDrafts;
@@ -123,7 +123,7 @@ export class BrowserAccount implements Account {
       if (active !== undefined && Date.now() - active >= idleLimit) await lock();
       await this.#resume();
     });
-    void this.#findDemo();
+    void findDemo(this.demo, localStorage);
   }
 
   async signIn(user: string, password: string): Promise<SignInFault | undefined> {
@@ -420,16 +420,6 @@ export class BrowserAccount implements Account {
   /** Writes down what is not written yet: the page may go. */
   async flush(): Promise<void> {
     await Promise.allSettled([this.#drafts.flush(), this.#seen?.flush(), this.#open?.flush()]);
-  }
-
-  /** A demo hospital that is still being made has nobody in it yet. */
-  async #findDemo(): Promise<void> {
-    for (;;) {
-      const demo = await loadDemo();
-      this.demo.set(demo);
-      if (demo?.people.length !== 0) return;
-      await new Promise((resolve) => setTimeout(resolve, demoPause));
-    }
   }
 
   /** Throws away everything this browser keeps about the account. */

@@ -1,4 +1,4 @@
-import type { DemoPerson, Demo, SignInFault } from "../store/model.ts";
+import type { SignInFault } from "../store/model.ts";
 
 // The few calls that are made before there is a signed-in client.
 
@@ -42,25 +42,8 @@ export async function signIn(user: string, password: string, device: string | un
   return { user: user_id, device: device_id, token: access_token };
 }
 
-/** The demo hospital's people, when the server is a demo; undefined when it is not, or not there. */
-export async function loadDemo(): Promise<Demo | undefined> {
-  try {
-    const response = await fetch("/_myelin/v1/demo");
-    if (!response.ok) return undefined;
-    const { hospital, people } = await json(response);
-    if (typeof hospital !== "string" || !Array.isArray(people)) return undefined;
-    return { hospital, people: people.filter(isDemoPerson) };
-  } catch {
-    return undefined;
-  }
-}
-
-function isDemoPerson(value: unknown): value is DemoPerson {
-  const fields = ["user", "name", "role", "department", "password"];
-  return typeof value === "object" && value !== null && fields.every((field) => typeof Reflect.get(value, field) === "string");
-}
-
-async function json(response: Response): Promise<Record<string, unknown>> {
+/** The body of an answer; empty when it is something else than JSON. */
+export async function json(response: Response): Promise<Record<string, unknown>> {
   try {
     const value: unknown = await response.json();
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
