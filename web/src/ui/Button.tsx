@@ -1,4 +1,4 @@
-import type { ButtonHTMLAttributes, ReactNode } from "react";
+import type { ButtonHTMLAttributes, MouseEvent, ReactNode } from "react";
 
 import styles from "./Button.module.css";
 import { Icon, type IconName } from "./Icon.tsx";
@@ -9,9 +9,22 @@ export interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement
   readonly wide?: boolean;
 }
 
-export function Button({ look = "plain", icon, wide = false, children, type = "button", ...rest }: ButtonProps): ReactNode {
+type Pressed = Pick<ButtonHTMLAttributes<HTMLButtonElement>, "disabled" | "onClick">;
+
+/** Does nothing, and sends no form. */
+function ignore(event: MouseEvent): void {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** A button that cannot be pressed now stays where it is for the keyboard: the browser takes the focus from disabled ones. */
+export function pressable({ disabled = false, onClick }: Pressed): Pick<ButtonHTMLAttributes<HTMLButtonElement>, "aria-disabled" | "onClick"> {
+  return disabled ? { "aria-disabled": true, onClick: ignore } : { onClick };
+}
+
+export function Button({ look = "plain", icon, wide = false, children, type = "button", disabled, onClick, ...rest }: ButtonProps): ReactNode {
   return (
-    <button type={type} className={`${styles["button"] ?? ""} ${styles[look] ?? ""} ${wide ? (styles["wide"] ?? "") : ""}`} {...rest}>
+    <button type={type} className={`${styles["button"] ?? ""} ${styles[look] ?? ""} ${wide ? (styles["wide"] ?? "") : ""}`} {...rest} {...pressable({ disabled, onClick })}>
       {icon !== undefined && <Icon name={icon} size={18} />}
       <span>{children}</span>
     </button>
@@ -27,9 +40,9 @@ export interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonEle
   readonly hint?: string | undefined;
 }
 
-export function IconButton({ icon, label, look = "quiet", hint, type = "button", ...rest }: IconButtonProps): ReactNode {
+export function IconButton({ icon, label, look = "quiet", hint, type = "button", disabled, onClick, ...rest }: IconButtonProps): ReactNode {
   return (
-    <button type={type} className={`${styles["icon"] ?? ""} ${styles[look] ?? ""}`} aria-label={label} title={hint === undefined ? label : `${label} (${hint})`} {...rest}>
+    <button type={type} className={`${styles["icon"] ?? ""} ${styles[look] ?? ""}`} aria-label={label} title={hint === undefined ? label : `${label} (${hint})`} {...rest} {...pressable({ disabled, onClick })}>
       <Icon name={icon} size={22} />
     </button>
   );

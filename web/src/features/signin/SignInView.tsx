@@ -3,7 +3,7 @@ import { type FormEvent, type ReactNode, useEffect, useRef } from "react";
 import { type Word, useWords } from "../../i18n/words.tsx";
 import type { DemoPerson, SignInFault } from "../../store/model.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
-import { Button } from "../../ui/Button.tsx";
+import { Button, pressable } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { Logo } from "../../ui/Logo.tsx";
 import { TextField } from "../../ui/TextField.tsx";
@@ -128,7 +128,7 @@ function DemoChoice({ person, busy, chosen, onChoose }: DemoChoiceProps): ReactN
   const { t } = useWords();
   return (
     <li>
-      <button type="button" className={styles["person"]} disabled={busy} onClick={onChoose}>
+      <button type="button" className={styles["person"]} {...pressable({ disabled: busy, onClick: onChoose })}>
         <Avatar id={person.user} name={person.name} />
         <span className={styles["who"]}>
           <strong dir="auto">{person.name}</strong>
