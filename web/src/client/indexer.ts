@@ -14,6 +14,8 @@ interface Waiting {
 }
 
 const batchSize = 40;
+/** No event is longer. */
+const longest = 65_536;
 const pageSize = 100;
 /** A gap of so many pages is closed without being asked. */
 const mostPages = 10;
@@ -292,7 +294,7 @@ export function joined(newest: Stretch, older: readonly Stretch[]): readonly Str
 export function textOf(body: MessageBody): string {
   switch (body.kind) {
     case "text":
-      return plainText(body.text, body.html);
+      return plainText(body.text, body.html, longest);
     case "poll":
       return body.poll.question;
     case "place":

@@ -1,6 +1,6 @@
-/** No more of a message's HTML is read, and no more of its text is given: this is one line of a list. */
-const mostRead = 20_000;
-const mostShown = 1_000;
+/** As much as one line of a list can show. So many times more of the HTML is read, marks included. */
+const aLine = 1_000;
+const marks = 20;
 /** Deeper than this nothing is shown ("implementations should limit nesting"). */
 const deepest = 30;
 
@@ -11,15 +11,16 @@ const silent = new Set("mx-reply script style template noscript iframe object ti
 
 /**
  * A formatted message in one line of text, without the marks of its formatting, for lists and quotes. It is shown as text
- * only, and a document that is only parsed runs and loads nothing. What is hidden until it is asked for stays hidden.
+ * only, and a document that is only parsed runs and loads nothing. What is hidden until it is asked for stays hidden. It
+ * is no longer than `most`.
  */
-export function plainText(text: string, html: string | undefined): string {
+export function plainText(text: string, html: string | undefined, most = aLine): string {
   if (html === undefined) return text;
   const said: string[] = [];
   let length = 0;
   const walk = (parent: Node, depth: number): void => {
     for (const node of parent.childNodes) {
-      if (length > mostShown) return;
+      if (length > most) return;
       if (node.nodeType === Node.TEXT_NODE) {
         const part = node.nodeValue ?? "";
         said.push(part);
@@ -45,6 +46,6 @@ export function plainText(text: string, html: string | undefined): string {
     for (const node of details.children) if (node.localName === "summary") walk(node, depth);
     said.push(" …");
   };
-  walk(new DOMParser().parseFromString(html.slice(0, mostRead), "text/html").body, 0);
-  return said.join("").replaceAll(/\s+/gu, " ").trim().slice(0, mostShown);
+  walk(new DOMParser().parseFromString(html.slice(0, marks * most), "text/html").body, 0);
+  return said.join("").replaceAll(/\s+/gu, " ").trim().slice(0, most);
 }
