@@ -45,28 +45,31 @@ export function useScroll(now: TimelineSnapshot, model: TimelineViewModel): Scro
   /** Is the last row the newest message? Otherwise its end is not where anybody stays. */
   const live = useRef(false);
 
-  const look = useCallback(() => {
-    const box = scroller.current;
-    if (box === null) return;
-    if (place.current.end !== "going" || live.current || !atEnd(box)) place.current = placeIn(box, live.current);
-    const end = place.current.end !== false;
-    setAway(!end);
-    model.follow(end);
-    if (showsUnread(box)) setUnreadSeen(true);
-  }, [model]);
-
   // Before anything is painted. Scrolling is told later than it happens, and on a busy device rows come in between.
   const hold = useCallback(() => {
     const box = scroller.current;
     if (box === null) return;
     const { end, row, rowEnd, scrolled } = place.current;
-    if (end === "going" || (end && live.current && (box.scrollTop >= scrolled - 1 || atEnd(box)))) box.scrollTop = box.scrollHeight;
+    if (end === "going" || (end && live.current && !left(box, place.current))) box.scrollTop = box.scrollHeight;
     else if (row?.isConnected === true && !(holds() && box.scrollTop > 0)) {
       const moved = endOf(row, box) - rowEnd + (box.scrollTop - scrolled);
       if (Math.abs(moved) >= 1) box.scrollTop += moved;
     }
     if (end !== "going" || live.current) place.current = placeIn(box, live.current);
   }, []);
+
+  const look = useCallback(() => {
+    const box = scroller.current;
+    if (box === null) return;
+    const { end } = place.current;
+    if (end === true && live.current && !atEnd(box) && !left(box, place.current)) hold();
+    else if (end !== "going" || live.current || !atEnd(box)) place.current = placeIn(box, live.current);
+    const stays = place.current.end !== false;
+    setAway(!stays);
+    model.follow(stays);
+    if (showsUnread(box)) setUnreadSeen(true);
+  }, [model, hold]);
+
   useLayoutEffect(() => {
     live.current = newer === "live";
     hold();
@@ -149,6 +152,14 @@ function endOf(row: HTMLElement, box: HTMLElement): number {
 
 function atEnd(box: HTMLElement): boolean {
   return box.scrollHeight - box.clientHeight - box.scrollTop <= nearEnd;
+}
+
+/**
+ * Has somebody scrolled away from the newest message, rather than rows having come or gone? Only a person moves what is
+ * being read downwards: when something above it goes, the browser scrolls up so that it stays where it is.
+ */
+function left(box: HTMLElement, { row, rowEnd, scrolled }: Place): boolean {
+  return box.scrollTop < scrolled - 1 && !atEnd(box) && row?.isConnected === true && endOf(row, box) - rowEnd > 2;
 }
 
 /** Where one is to begin with. */
