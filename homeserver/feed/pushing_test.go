@@ -180,8 +180,9 @@ func TestPushingAfterSilence(t *testing.T) {
 	if n := g.next(); n.Get("event_id").Exists() || n.Get("counts").Raw != "{}" {
 		t.Errorf("silenced: %s", n)
 	}
-	w.say(r, alice, "while it is silent")
-	for w.pushing.isBusy(bob) {
+	silent, err := w.rooms.Event(ctx, r, w.say(r, alice, "while it is silent"))
+	w.ok(err)
+	for !w.pushing.beyond(bob, silent.Pos) {
 		w.ok(w.pause(ctx))
 	}
 	silence(false)
@@ -194,10 +195,17 @@ func TestPushingAfterSilence(t *testing.T) {
 	}
 }
 
-func (p *pushing) isBusy(u id.UserID) bool {
+// beyond tells whether somebody's only pusher had nothing left to tell at a position.
+func (p *pushing) beyond(u id.UserID, pos int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.people[u].busy
+	if p.people[u].busy {
+		return false
+	}
+	for _, looked := range p.people[u].looked {
+		return looked >= pos
+	}
+	return false
 }
 
 // TestPushingOfTwoProcesses has one of two processes push, and the other take over.
