@@ -152,8 +152,7 @@ func TestWords(t *testing.T) {
 func TestTriesAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
-		code := map[string]int{string(annas): 451, "gone@home.example": 550}
-		o.server.Refuse(func(to string) int { return code[to] })
+		o.server.Refuse(func(to string) int { return map[string]int{string(annas): 451, "gone@home.example": 550}[to] })
 		o.send(Letter{To: annas, User: anna, Kind: Adding, Token: "s3cret"})
 		o.send(Letter{To: "gone@home.example", User: anna, Kind: Adding, Token: "s3cret"})
 		o.send(Letter{To: "other@home.example", Kind: Registering, Token: "s3cret"})
@@ -170,7 +169,7 @@ func TestTriesAgain(t *testing.T) {
 			t.Error("it was not put off twice as long")
 		}
 		// What waits is sent by the next process.
-		code[string(annas)] = 0
+		o.server.Refuse(func(string) int { return 0 })
 		o.Outbox = New(o.o)
 		o.pass(firstPause)
 		if l := o.server.Next(); l.To != string(annas) || o.left() != 0 {
