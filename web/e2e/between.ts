@@ -7,7 +7,7 @@ export class Between {
   readonly #server: Server;
   readonly #to: string;
   #renewed = false;
-  #held: (() => void)[] | undefined;
+  #held: { readonly path: string; readonly passes: (() => void)[] } | undefined;
 
   private constructor(server: Server, to: string) {
     this.#server = server;
@@ -20,25 +20,31 @@ export class Between {
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     const between = new Between(server, to);
     server.on("request", (asked: IncomingMessage, answer: ServerResponse) => {
-      if (between.#held === undefined) between.#pass(asked, answer);
+      const held = between.#held;
+      if (held === undefined || asked.url?.startsWith(held.path) !== true) between.#pass(asked, answer);
       else
-        between.#held.push(() => {
+        held.passes.push(() => {
           if (!answer.closed) between.#pass(asked, answer);
         });
     });
     return between;
   }
 
-  /** From now on nothing is answered. */
-  hold(): void {
-    this.#held = [];
+  /** From now on nothing is answered, or nothing under a path. */
+  hold(path = "/"): void {
+    this.#held = { path, passes: [] };
+  }
+
+  /** How many wait for an answer. */
+  get holding(): number {
+    return this.#held?.passes.length ?? 0;
   }
 
   /** Answers again, also what was asked meanwhile and is still waited for. */
   release(): void {
-    const held = this.#held ?? [];
+    const passes = this.#held?.passes ?? [];
     this.#held = undefined;
-    for (const pass of held) pass();
+    for (const pass of passes) pass();
   }
 
   /** From now on the app is a newer version, and its page says so. */

@@ -58,6 +58,10 @@ it("keeps a draft when the page is loaded again, and shows it in every tab", asy
   await there.press("End");
   await there.pressSequentially(" the lab calls");
   await expect.poll(draft, soon).toBe("Ring me when the lab calls");
+  await field().press("End");
+  await field().pressSequentially(" back");
+  await page.reload(); // with the last key
+  await expect.poll(draft, soon).toBe("Ring me when the lab calls back");
   await other.close();
 });
 
@@ -73,7 +77,7 @@ it("changes over to a new version without losing a draft", async () => {
   await field().pressSequentially("!");
   await page.getByRole("button", { name: "Use it now" }).click();
   await page.locator("meta[name=version][content=newer]").waitFor({ state: "attached" });
-  await expect.poll(draft, soon).toBe("Ring me when the lab calls!");
+  await expect.poll(draft, soon).toBe("Ring me when the lab calls back!");
   await page.getByText("A new version is ready").waitFor({ state: "hidden" });
 });
 
@@ -85,7 +89,7 @@ it("opens without a network, and sends texts and pictures once when it is back",
   await page.getByText("Offline, 2 messages waiting").waitFor();
   await page.reload();
   await physician.sees("Blood gas of bed four is on its way");
-  await physician.sees("Ring me when the lab calls!");
+  await physician.sees("Ring me when the lab calls back!");
   await page.getByRole("article").getByRole("img").first().waitFor();
   await physician.attach("echo.png", drawPng(300, 180));
   await page.getByText("Offline, 3 messages waiting").waitFor();
@@ -93,7 +97,7 @@ it("opens without a network, and sends texts and pictures once when it is back",
   await page.reload();
   await page.getByText("Offline, 3 messages waiting").waitFor();
   await page.context().setOffline(false);
-  await nurse.sees("Ring me when the lab calls!");
+  await nurse.sees("Ring me when the lab calls back!");
   const arrived = nurse.page.getByRole("article").getByRole("button", { name: /ecg|echo/ });
   await expect.poll(() => arrived.count(), soon).toBe(2);
   await page.getByText(/^Offline|^Server not reachable/).waitFor({ state: "hidden" });
@@ -179,6 +183,44 @@ it("says so too when the server does not answer, until it does", async () => {
   await notSent.getByRole("button", { name: "Do not send" }).click();
   await notSent.waitFor({ state: "hidden" });
   between.release();
+});
+
+it("sends from another tab what the tab that talks to the server has hung over, and a critical message only when asked", async () => {
+  const { page } = physician;
+  const other = await page.context().newPage();
+  other.setDefaultTimeout(soon.timeout);
+  await other.goto(page.url());
+  const log = other.getByRole("log");
+  await log.getByText("The crash trolley is at bed six").waitFor();
+  const write = async (text: string): Promise<void> => {
+    await other.getByRole("textbox", { name: "Message" }).fill(text);
+    await other.getByRole("button", { name: "Send", exact: true }).click();
+    await log.getByText(text, { exact: true }).waitFor();
+  };
+  between.hold("/hangs");
+  const hung = page.evaluate(() => {
+    const request = new XMLHttpRequest();
+    request.open("GET", "/hangs", false); // nothing else happens in this tab until it is answered
+    request.send();
+  });
+  await expect.poll(() => between.holding, soon).toBe(1);
+  await write("The bed is made");
+  await other.getByRole("button", { name: "How urgent" }).click();
+  await other.getByRole("menuitem", { name: "Critical" }).click();
+  await write("Bed two bleeds");
+  const notSent = other.getByRole("alert").filter({ hasText: "It did not get through" });
+  await notSent.waitFor();
+  await nurse.sees("The bed is made");
+  expect(await nurse.texts("Bed two bleeds")).toEqual([]);
+  await notSent.getByRole("button", { name: "Send again" }).click();
+  await nurse.message("Bed two bleeds").getByText("Critical").waitFor();
+  between.release();
+  await hung;
+  await physician.sees("Bed two bleeds");
+  await other.close();
+  await physician.write("I am back");
+  await nurse.sees("I am back");
+  for (const text of ["The bed is made", "Bed two bleeds"]) expect(await nurse.texts(text)).toHaveLength(1);
 });
 
 it("locks after fifteen minutes without anybody, shows nothing then, and opens with the password", async () => {

@@ -438,6 +438,7 @@ export class BrowserAccount implements Account {
     try {
       await act();
     } catch (fault) {
+      this.#tabs.unlead(); // another tab may have more luck
       this.session.set({ phase: "broken", details: fault instanceof Error ? `${fault.name}: ${fault.message}` : String(fault) });
     }
   }

@@ -1,21 +1,18 @@
 import type { Draft, DraftKey, Drafts } from "../store/Drafts.ts";
-import type { Vault } from "./vault.ts";
-
-/** Held while drafts are written: each write goes on from what the tab before has written. */
-const turn = "myelin-drafts";
+import { fromJson, toJson, type Vault } from "./vault.ts";
 
 /**
- * Keeps drafts in the vault, so that neither a reload nor a lock loses them. Every key is written at once, or as soon as
- * the write before it is done: a page that goes away does not wait for anything.
+ * Keeps drafts in the vault, so that neither a reload nor a lock loses them: each is a record of its own. Every key is
+ * sealed and written at once and waits for nothing before it, since a page that goes away does not wait either.
  */
 export class KeptDrafts {
   readonly #drafts: Drafts;
   readonly #onWritten: () => void;
   #vault: Vault | undefined;
-  /** What the vault holds, as far as this tab knows. */
+  /** What the vault holds or is being given, as far as this tab knows. */
   #kept = new Map<DraftKey, Draft>();
+  readonly #writing = new Map<DraftKey, Promise<void>>();
   #end: (() => void) | undefined;
-  #writing: Promise<void> = Promise.resolve();
 
   /** `onWritten` tells the other tabs. */
   constructor(drafts: Drafts, onWritten: () => void) {
@@ -35,23 +32,25 @@ export class KeptDrafts {
   }
 
   /** Writes what is not written yet. */
-  flush(): Promise<void> {
-    const write = this.#writing.then(() => this.#write());
-    this.#writing = write.catch(() => undefined);
-    return write;
+  async flush(): Promise<void> {
+    const now = this.#drafts.snapshot;
+    for (const key of new Set([...now.keys(), ...this.#kept.keys()])) {
+      if (this.#vault !== undefined && now.get(key) !== this.#kept.get(key)) this.#begin(this.#vault, key, now.get(key));
+    }
+    await Promise.all(this.#writing.values());
   }
 
   /** Another tab has written: takes over what nobody has changed here. */
   async refresh(): Promise<void> {
     const vault = this.#vault;
     if (vault === undefined) return;
+    const before = new Map(this.#kept);
+    const own = new Set(this.#writing.keys());
     const all = await read(vault);
-    const before = this.#kept;
     for (const key of new Set([...all.keys(), ...before.keys()])) {
       const draft = all.get(key);
-      if (this.#drafts.snapshot.get(key) !== before.get(key) || JSON.stringify(draft) === JSON.stringify(before.get(key))) continue;
-      if (draft === undefined) before.delete(key);
-      else before.set(key, draft);
+      if (own.has(key) || this.#drafts.snapshot.get(key) !== before.get(key) || JSON.stringify(draft) === JSON.stringify(before.get(key))) continue;
+      this.#note(key, draft);
       this.#drafts.keep(key, draft ?? { text: "" });
     }
   }
@@ -61,26 +60,31 @@ export class KeptDrafts {
     this.#vault = undefined;
   }
 
-  async #write(): Promise<void> {
-    const vault = this.#vault;
-    const before = this.#kept;
-    const changedIn = (now: ReadonlyMap<DraftKey, Draft>): DraftKey[] => [...new Set([...now.keys(), ...before.keys()])].filter((key) => now.get(key) !== before.get(key));
-    if (vault === undefined || changedIn(this.#drafts.snapshot).length === 0) return;
-    await navigator.locks.request(turn, async () => {
-      const all = await read(vault);
-      const now = this.#drafts.snapshot;
-      for (const key of changedIn(now)) {
-        const draft = now.get(key);
-        if (draft === undefined) all.delete(key);
-        else all.set(key, draft);
-      }
-      await vault.write("drafts", [...all], "relaxed");
-      this.#kept = new Map(now);
+  #begin(vault: Vault, key: DraftKey, draft: Draft | undefined): void {
+    this.#note(key, draft);
+    const written = this.#write(vault, key, draft);
+    this.#writing.set(key, written);
+    const end = (): void => {
+      if (this.#writing.get(key) === written) this.#writing.delete(key);
+    };
+    written.then(end, () => {
+      end();
+      if (this.#kept.get(key) === draft) this.#kept.set(key, { text: "" }); // what is there is another one
     });
+  }
+
+  async #write(vault: Vault, key: DraftKey, draft: Draft | undefined): Promise<void> {
+    const still = (): boolean => this.#kept.get(key) === draft;
+    await vault.change("drafts", draft === undefined ? { remove: [key], still } : { put: new Map([[key, toJson([key, draft])]]), still }, "relaxed");
     this.#onWritten();
+  }
+
+  #note(key: DraftKey, draft: Draft | undefined): void {
+    if (draft === undefined) this.#kept.delete(key);
+    else this.#kept.set(key, draft);
   }
 }
 
 async function read(vault: Vault): Promise<Map<DraftKey, Draft>> {
-  return new Map(((await vault.read("drafts")) as [DraftKey, Draft][] | undefined) ?? []);
+  return new Map((await vault.readAll("drafts")).map((record) => fromJson(record) as [DraftKey, Draft]));
 }

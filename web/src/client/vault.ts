@@ -6,7 +6,7 @@
 
 const databaseName = "myelin";
 const keyStore = "keys";
-const shelves = ["records", "outbox", "sync", "search"] as const;
+const shelves = ["records", "outbox", "drafts", "sync", "search"] as const;
 export type Shelf = (typeof shelves)[number];
 
 /** The names in the key store. */
@@ -23,6 +23,8 @@ export interface Batch {
   /** Written only in the place of what is there. */
   readonly replace?: ReadonlyMap<string, Bytes>;
   readonly remove?: Iterable<string>;
+  /** Asked when all is sealed: false when something newer is to be written instead. */
+  readonly still?: () => boolean;
 }
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -109,9 +111,10 @@ export class Vault {
   }
 
   /** Writes and removes records of a shelf, all or none. */
-  async change(shelf: Shelf, { put = new Map<string, Bytes>(), replace = new Map<string, Bytes>(), remove = [] }: Batch, durability: IDBTransactionDurability = "strict"): Promise<void> {
+  async change(shelf: Shelf, { put = new Map<string, Bytes>(), replace = new Map<string, Bytes>(), remove = [], still = () => true }: Batch, durability: IDBTransactionDurability = "strict"): Promise<void> {
     const [puts, replaces] = await Promise.all([this.#sealAll(shelf, put), this.#sealAll(shelf, replace)]);
     const removes = await Promise.all([...remove].map((name) => this.#nameOf(shelf, name)));
+    if (!still()) return;
     const transaction = this.database.transaction(shelf, "readwrite", { durability });
     const store = transaction.objectStore(shelf);
     for (const [key, sealed] of puts) store.put(sealed, key);
@@ -232,7 +235,7 @@ export function fromJson(bytes: Bytes): unknown {
 }
 
 export async function openDatabase(factory: IDBFactory): Promise<IDBDatabase> {
-  const request = factory.open(databaseName, 3);
+  const request = factory.open(databaseName, 4);
   request.onupgradeneeded = ({ oldVersion }) => {
     const { result } = request;
     if (oldVersion < 2) for (const name of [...result.objectStoreNames]) result.deleteObjectStore(name);
