@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -118,6 +120,42 @@ func TestRouting(t *testing.T) {
 	do(t, s, "DELETE", v3+"/rooms/!r:x/members", "", "").want(t, 405, fault.Unrecognized)
 	if n := len(s.Routes()); n != 5 {
 		t.Errorf("%d routes", n)
+	}
+}
+
+// A big answer is compressed for who reads that.
+func TestZip(t *testing.T) {
+	const long = "the same again and again, "
+	s := newServer(t, Options{},
+		Route{Method: "GET", Path: "/big", Access: access.Public, Handle: say(strings.Repeat(long, 1000))},
+		Route{Method: "GET", Path: "/small", Access: access.Public, Handle: say(long)})
+	for _, c := range []struct {
+		path, encoding string
+		zipped         bool
+	}{
+		{"/big", "deflate, gzip", true}, {"/big", "gzip;q=0", false}, {"/big", "br", false}, {"/big", "", false}, {"/small", "gzip", false},
+	} {
+		for range 2 { // compressors are used again
+			r := httptest.NewRequest("GET", c.path, nil)
+			r.Header.Set("Accept-Encoding", c.encoding)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if got := w.Header().Get("Content-Encoding") == "gzip"; got != c.zipped || w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
+				t.Errorf("%s for %q: headers %v of %d bytes", c.path, c.encoding, w.Header(), w.Body.Len())
+			}
+			var body io.Reader = w.Body
+			if c.zipped {
+				unzip, err := gzip.NewReader(w.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body = unzip
+			}
+			var answer map[string]string
+			if err := json.NewDecoder(body).Decode(&answer); err != nil || !strings.HasPrefix(answer["said"], long) {
+				t.Errorf("%s for %q: %v, %.50s", c.path, c.encoding, err, answer["said"])
+			}
+		}
 	}
 }
 

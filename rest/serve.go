@@ -363,6 +363,14 @@ func (r *Request) write(status int, answer any) error {
 	if _, set := h["Cache-Control"]; !set {
 		h["Cache-Control"] = noStore
 	}
+	if len(body) >= gzipFrom {
+		h["Vary"] = varyCoding
+		if z := r.zip(body); z != nil {
+			defer zippers.Put(z)
+			h["Content-Encoding"] = gzipCoding
+			body = z.out.Bytes()
+		}
+	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	r.W.WriteHeader(status)
 	_, _ = r.W.Write(body)
