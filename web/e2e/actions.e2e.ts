@@ -109,7 +109,10 @@ it("forwards a message into another conversation, but nothing out of an encrypte
   const dialog = page.getByRole("dialog", { name: "Forward to" });
   await dialog.getByRole("textbox", { name: "Search conversations" }).fill("ward 3");
   await dialog.getByText("Nothing found").waitFor();
+  await page.keyboard.press("Escape"); // empties the search
+  await dialog.getByRole("listitem").first().waitFor();
   await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
   await page.getByRole("link", { name: /^Ward 3 East/ }).click();
   await page.getByRole("heading", { name: "Ward 3 East" }).waitFor();
   await physician.sees("Transport for both discharges is booked at 13:30.");
