@@ -88,6 +88,8 @@ type Accounts struct {
 	seen      seen
 	ignored   ignored
 	directory directory
+
+	endProofs func(tx *db.Tx, hash string, of ...mail.Kind) error
 }
 
 // New makes Accounts. It reads nothing yet; Start begins the work in the background.
@@ -113,6 +115,10 @@ func New(o Options) *Accounts {
 	registerMetrics(o.Registerer, a)
 	return a
 }
+
+// EndProofs makes f what ends the proofs of an address that are under way, given its hash: those of a kind, or all. It is called
+// before the first request.
+func (a *Accounts) EndProofs(f func(tx *db.Tx, hash string, of ...mail.Kind) error) { a.endProofs = f }
 
 // Start loads the user directory and writes down when devices were last seen, both in the background,
 // until Close.

@@ -132,6 +132,39 @@ func (a *Accounts) adding(ctx context.Context, user id.UserID, device id.DeviceI
 	}, nil
 }
 
+// proofsEnd ends the proofs of all addresses of a person: those of a kind, or all.
+func (a *Accounts) proofsEnd(tx *db.Tx, user id.UserID, of ...mail.Kind) error {
+	if a.endProofs == nil {
+		return nil
+	}
+	hashes, err := hashesOf(tx, user)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	for _, hash := range hashes {
+		if err := a.endProofs(tx, hash, of...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hashesOf(tx *db.Tx, user id.UserID) (hashes []string, err error) {
+	rows, err := tx.Query(`select hash from account_addresses where user_id = $1`, string(user))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var hash string
+		if err := rows.Scan(&hash); err != nil {
+			return nil, err
+		}
+		hashes = append(hashes, hash)
+	}
+	return hashes, rows.Err()
+}
+
 // RemoveAddress takes an address from an account; one that it has not is removed already.
 func (a *Accounts) RemoveAddress(ctx context.Context, user id.UserID, device id.DeviceID, address mail.Address) error {
 	hash, err := a.AddressHash(ctx, address)
@@ -142,6 +175,11 @@ func (a *Accounts) RemoveAddress(ctx context.Context, user id.UserID, device id.
 		rows, err := tx.Exec(`delete from account_addresses where hash = $1 and user_id = $2`, hash, string(user))
 		if err != nil {
 			return fmt.Errorf("remove address: %w", err)
+		}
+		if rows > 0 && a.endProofs != nil {
+			if err := a.endProofs(tx, hash); err != nil {
+				return err
+			}
 		}
 		if rows > 0 {
 			a.o.Audit.Append(tx, audit.Entry{Act: audit.AddressRemoved, Who: user, Device: device, Outcome: audit.Done,

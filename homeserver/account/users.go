@@ -12,6 +12,7 @@ import (
 	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/seal"
 )
 
@@ -181,8 +182,8 @@ func (a *Accounts) Taken(ctx context.Context, user id.UserID) (bool, error) {
 	return err == nil, err
 }
 
-// SetPassword replaces the password hash. If others is set, every device but keep is signed out and
-// removed.
+// SetPassword replaces the password hash; links for a new password that wait work no more. If others is set, every device but
+// keep is signed out and removed.
 func (a *Accounts) SetPassword(ctx context.Context, user id.UserID, hash string, keep id.DeviceID, others bool) error {
 	return a.write(ctx, "set password", user, func(tx *db.Tx) error {
 		n, err := tx.Exec(`update account_users set password = $2 where user_id = $1 and state in (0, 1)`, string(user), hash)
@@ -191,6 +192,9 @@ func (a *Accounts) SetPassword(ctx context.Context, user id.UserID, hash string,
 		}
 		if n == 0 {
 			return noUser()
+		}
+		if err := a.proofsEnd(tx, user, mail.Resetting); err != nil {
+			return err
 		}
 		a.o.Audit.Append(tx, audit.Entry{Act: audit.PasswordChange, Who: user, Device: keep, Outcome: audit.Done,
 			Detail: AuditDetail{"devices_removed": others}})
@@ -265,6 +269,9 @@ func (a *Accounts) Deactivate(ctx context.Context, user id.UserID, device id.Dev
 		}
 		if n == 0 {
 			return noUser()
+		}
+		if err := a.proofsEnd(tx, user); err != nil {
+			return err
 		}
 		for _, q := range []string{`delete from account_data where user_id = $1`, `delete from account_filters where user_id = $1`, `delete from account_grants where user_id = $1`,
 			`delete from account_addresses where user_id = $1`} {

@@ -49,8 +49,13 @@ const anna = "anna@home.example"
 // ask asks for a letter and returns the credentials of the proof.
 func (s *mailServer) ask(path, address string, attempt int) object {
 	s.t.Helper()
-	out := s.ok("POST", path+"/email/requestToken", "", object{"client_secret": "s3cret", "email": address, "send_attempt": attempt})
-	return object{"sid": out["sid"], "client_secret": "s3cret"}
+	return s.askFor(path, address, "s3cret", attempt)
+}
+
+func (s *mailServer) askFor(path, address, secret string, attempt int) object {
+	s.t.Helper()
+	out := s.ok("POST", path+"/email/requestToken", "", object{"client_secret": secret, "email": address, "send_attempt": attempt})
+	return object{"sid": out["sid"], "client_secret": secret}
 }
 
 // page opens the page of letters, or presses its button.
@@ -264,6 +269,21 @@ func TestForgottenPassword(t *testing.T) {
 		s.want(401, "M_UNKNOWN_TOKEN", "GET", "account/whoami", token, nil)
 		token = text(s.login("anna", "battery staple", nil), "access_token")
 		s.want(401, "M_UNAUTHORIZED", "POST", "account/password", "", body) // the proof was good once
+		// Nor is another that was confirmed before the password was set, and so the link of a letter that waits.
+		for _, change := range []func(){
+			func() {
+				s.ok("POST", "account/password", "", object{"new_password": "battery staple", "logout_devices": false,
+					"auth": object{"type": signin.StageEmail, "threepid_creds": s.proved("account/password", anna)}})
+			},
+			func() {
+				s.ok("POST", "account/password", token, object{"new_password": "battery staple", "auth": byPassword("anna", "battery staple")})
+			},
+		} {
+			old := s.askFor("account/password", anna, "theirs", 1)
+			s.page("POST", s.letters.Next().Token(), "", 200)
+			change()
+			s.want(401, "M_UNAUTHORIZED", "POST", "account/password", "", object{"new_password": "stolen battery", "auth": object{"type": signin.StageEmail, "threepid_creds": old}})
+		}
 
 		// Sessions stay if it is wished.
 		s.ok("POST", "account/password", "", object{"new_password": "correct horse", "logout_devices": false,
@@ -272,7 +292,7 @@ func TestForgottenPassword(t *testing.T) {
 		// An address that was removed meanwhile sets no password.
 		creds = s.proved("account/password", anna)
 		s.ok("POST", "account/3pid/delete", token, object{"medium": "email", "address": anna})
-		s.want(403, "M_THREEPID_AUTH_FAILED", "POST", "account/password", "", object{"new_password": "stolen battery",
+		s.want(401, "M_UNAUTHORIZED", "POST", "account/password", "", object{"new_password": "stolen battery",
 			"auth": object{"type": signin.StageEmail, "threepid_creds": creds}})
 	})
 }

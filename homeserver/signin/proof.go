@@ -238,6 +238,23 @@ func (s *Signin) spend(ctx context.Context, sid string) (ok bool, err error) {
 	return ok, nil
 }
 
+// endProofs ends the proofs of an address, given its hash: those for some purposes, or all.
+func endProofs(tx *db.Tx, hash string, of ...Purpose) error {
+	var err error
+	if len(of) == 0 {
+		_, err = tx.Exec(`delete from signin_proofs where address = $1`, hash)
+	}
+	for _, p := range of {
+		if _, e := tx.Exec(`delete from signin_proofs where purpose = $2 and address = $1`, hash, string(p)); e != nil {
+			err = e
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("end proofs: %w", err)
+	}
+	return nil
+}
+
 // AddAddress adds an address to the account of a person who proved to read it.
 func (s *Signin) AddAddress(ctx context.Context, user id.UserID, device id.DeviceID, c Credentials) error {
 	if s.o.Mail == nil {

@@ -112,6 +112,7 @@ func New(o Options) *Signin {
 		Name: "myelin_sign_ins_total", Help: "Attempts to prove who one is, by way and outcome.",
 	}, []string{"way", "outcome"})
 	o.Registerer.MustRegister(s.attempts)
+	s.accounts.EndProofs(endProofs)
 	return s
 }
 
