@@ -1,12 +1,17 @@
 package mail
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,6 +223,96 @@ func TestOneProcessSends(t *testing.T) {
 	})
 }
 
+// moody is a mail server that answers by f: to each line, and to the text of a letter as to ".". An empty answer hangs up.
+func moody(t *testing.T, f func(line string) string) RelayOptions {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer func() { _ = conn.Close() }()
+				lines, text := bufio.NewScanner(conn), false
+				for answer := f(""); answer != ""; {
+					if _, err := io.WriteString(conn, answer+"\r\n"); err != nil || !lines.Scan() {
+						return
+					}
+					for text && lines.Text() != "." && lines.Scan() {
+					}
+					answer = f(lines.Text())
+					text = strings.HasPrefix(answer, "354")
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); all.Wait() })
+	return RelayOptions{Address: l.Addr().String(), Encryption: None}
+}
+
+// A letter that was taken is sent, even if the mail server hangs up then; the others go by another connection.
+func TestHangsUpAfterEachLetter(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		var taken atomic.Int64
+		o.o.Relay = relay(t, moody(t, func(line string) string {
+			switch line {
+			case "":
+				return "220 mail.test"
+			case "DATA":
+				return "354 go on"
+			case ".":
+				taken.Add(1)
+			case "NOOP":
+				if taken.Load() > 0 && taken.Load()%2 == 1 {
+					taken.Add(1) // odd: just after a letter
+					return ""
+				}
+			}
+			return "250 yes"
+		}))
+		for range 3 {
+			o.send(Letter{To: annas, Kind: Stranger})
+		}
+		o.pass(0)
+		if o.left() != 0 || taken.Load() != 6 || o.logged.Len() > 0 {
+			t.Errorf("%d left, %d taken: %s", o.left(), taken.Load(), o.logged.String())
+		}
+	})
+}
+
+// A mail server that says nothing does not hold up the end, and what it did not take is not counted as tried.
+func TestSilentServer(t *testing.T) {
+	o := newOffice(t, dbtest.SQLite(t))
+	called, over := make(chan struct{}), make(chan struct{})
+	o.o.Relay = relay(t, moody(t, func(string) string { close(called); <-over; return "" }))
+	t.Cleanup(func() { close(over) })
+	o.send(Letter{To: annas, Kind: Stranger})
+	o.Start(t.Context())
+	<-called
+	o.Close()
+	var due, tries int64
+	if err := o.db.QueryRow(t.Context(), `select due, tries from mail_outbox`).Scan(&due, &tries); err != nil || due != o.now() || tries != 0 {
+		t.Errorf("due in %d ms after %d tries, %v", due-o.now(), tries, err)
+	}
+}
+
+// A letter whose time is over is not sent.
+func TestTooLate(t *testing.T) {
+	o := newOffice(t, dbtest.SQLite(t))
+	o.send(Letter{To: annas, Kind: Stranger})
+	o.pass(Lasts + time.Second)
+	if o.left() != 0 || !o.server.None() {
+		t.Error("a letter was sent too late")
+	}
+}
+
 func TestErasedPeopleGetNoLetters(t *testing.T) {
 	o := newOffice(t, dbtest.SQLite(t))
 	o.send(Letter{To: annas, User: anna, Kind: Unread, Count: 1})
@@ -275,7 +370,9 @@ func TestEncryption(t *testing.T) {
 			if c.trust {
 				c.relay.CA = s.CA
 			}
-			err := relay(t, c.relay).deliver(t.Context(), []message{{id: "1@x", from: "a@ward.example", to: "b@home.example", date: time.Now(), subject: "s", text: "t", html: "h"}})[0]
+			by := relay(t, c.relay).courier(t.Context())
+			defer by.close()
+			err := by.deliver(message{id: "1@x", from: "a@ward.example", to: "b@home.example", date: time.Now(), subject: "s", text: "t", html: "h"})
 			if (err == nil) != c.sent || final(err) {
 				t.Fatalf("%v", err)
 			}

@@ -20,7 +20,7 @@ const (
 	longest    = 30 * time.Minute
 	hold       = 5 * time.Minute // how long other processes leave a letter alone that one is sending
 	glance     = time.Minute     // how often the outbox is looked at without a reason: other processes write it
-	atOnce     = 50              // letters of one connection
+	atOnce     = 50              // letters of one courier
 )
 
 // Start sends what is due, also what a former process left behind, until Close.
@@ -74,22 +74,11 @@ func (m *Outbox) SendDue(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	var mine []*waiting
-	var messages []message
+	c := m.o.Relay.courier(ctx)
+	defer c.close()
 	for _, w := range due {
-		msg, ok, err := m.take(ctx, w)
-		if err != nil {
+		if err := m.sendOne(ctx, c, w); err != nil {
 			return 0, err
-		}
-		if ok {
-			mine, messages = append(mine, w), append(messages, msg)
-		}
-	}
-	if len(messages) > 0 {
-		for i, err := range m.o.Relay.deliver(ctx, messages) {
-			if err := m.sent(context.WithoutCancel(ctx), mine[i], err); err != nil {
-				return 0, err
-			}
 		}
 	}
 	var next sql.NullInt64
@@ -100,6 +89,21 @@ func (m *Outbox) SendDue(ctx context.Context) (time.Duration, error) {
 		return glance, nil
 	}
 	return min(max(time.Duration(next.Int64-m.now())*time.Millisecond, 0), glance), nil
+}
+
+// sendOne takes a letter, sends it and writes down what became of it. One that ctx stopped waits for the next process.
+func (m *Outbox) sendOne(ctx context.Context, c *courier, w *waiting) error {
+	msg, ok, err := m.take(ctx, w)
+	if err != nil || !ok {
+		return err
+	}
+	err = c.deliver(msg)
+	stopped := ctx.Err()
+	ctx = context.WithoutCancel(ctx)
+	if err != nil && stopped != nil {
+		return errors.Join(stopped, m.putOff(ctx, w, m.now(), w.tries))
+	}
+	return m.sent(ctx, w, err)
 }
 
 func (m *Outbox) due(ctx context.Context) ([]*waiting, error) {
@@ -120,9 +124,14 @@ func (m *Outbox) due(ctx context.Context) ([]*waiting, error) {
 	return found, rows.Err()
 }
 
-// take makes a letter this process's for a while and writes it out; ok is false if another one has it, or if it was for a
-// person whose key was destroyed.
+var errLate = errors.New("its time was over")
+
+// take makes a letter this process's for a while and writes it out; ok is false if another one has it, if its time is over, or
+// if it was for a person whose key was destroyed.
 func (m *Outbox) take(ctx context.Context, w *waiting) (msg message, ok bool, err error) {
+	if w.givesUp < m.now() {
+		return message{}, false, m.sent(ctx, w, errLate)
+	}
 	until := m.now() + hold.Milliseconds()
 	var n int64
 	err = m.db.Write(ctx, "take mail", nil, func(tx *db.Tx) (err error) {
@@ -164,8 +173,12 @@ func (m *Outbox) sent(ctx context.Context, w *waiting, failed error) error {
 	}
 	m.mails.WithLabelValues("put off").Inc()
 	m.log.Warn("mail was put off", "kind", w.kind, "tries", w.tries+1, "error", failed)
+	return m.putOff(ctx, w, due, w.tries+1)
+}
+
+func (m *Outbox) putOff(ctx context.Context, w *waiting, due int64, tries int) error {
 	err := m.db.Write(ctx, "put mail off", nil, func(tx *db.Tx) error {
-		_, err := tx.Exec(`update mail_outbox set due = $2, tries = tries + 1 where mail_id = $1`, w.id, due)
+		_, err := tx.Exec(`update mail_outbox set due = $2, tries = $3 where mail_id = $1`, w.id, due, tries)
 		return err
 	})
 	if err != nil {

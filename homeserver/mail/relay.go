@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,8 +42,9 @@ type RelayOptions struct {
 
 // Relay is the operator's mail server, which takes letters further.
 type Relay struct {
-	host    string
-	options []gomail.Option
+	host     string
+	options  []gomail.Option
+	implicit *tls.Config // nil: not encrypted from the start
 }
 
 // NewRelay checks what can be checked without calling the mail server.
@@ -66,12 +68,13 @@ func NewRelay(o RelayOptions) (Relay, error) {
 			return Relay{}, fmt.Errorf("%s holds no certificate", o.CA)
 		}
 	}
-	r := Relay{host, []gomail.Option{gomail.WithPort(port), gomail.WithTimeout(sendTime), gomail.WithTLSConfig(security), gomail.WithoutSMTPUTF8()}}
+	r := Relay{host: host, options: []gomail.Option{gomail.WithPort(port), gomail.WithTimeout(sendTime), gomail.WithTLSConfig(security), gomail.WithoutSMTPUTF8()}}
 	switch o.Encryption {
 	case StartTLS:
 		r.options = append(r.options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	case Implicit:
-		r.options = append(r.options, gomail.WithSSL())
+		r.implicit = security
+		r.options = append(r.options, gomail.WithTLSPolicy(gomail.TLSOpportunistic)) // none is offered on an encrypted connection; NoTLS would not see that it is one
 	default:
 		r.options = append(r.options, gomail.WithTLSPolicy(gomail.NoTLS))
 	}
@@ -105,40 +108,87 @@ func final(err error) bool {
 	return errors.As(err, &r) && r.code >= 500
 }
 
-// deliver hands messages to the mail server by one connection. The result has an error, or nil, for each.
-func (r Relay) deliver(ctx context.Context, messages []message) []error {
-	results := make([]error, len(messages))
-	client, err := gomail.NewClient(r.host, r.options...)
-	if err == nil {
-		err = client.DialWithContext(ctx)
-	}
-	if err != nil {
-		err = fmt.Errorf("connect to the mail server: %w", err)
-		for i := range results {
-			results[i] = err
-		}
-		return results
-	}
-	defer func() { _ = client.Close() }()
-	for i, m := range messages {
-		if results[i] = ctx.Err(); results[i] != nil {
-			continue
-		}
-		results[i] = deliverOne(client, m)
-		if errors.Is(results[i], errBroken) {
-			for j := i + 1; j < len(results); j++ {
-				results[j] = errBroken
-			}
-			break
-		}
-	}
-	return results
+// courier hands letters to the mail server over one connection, and makes another when that broke. It ends with ctx.
+type courier struct {
+	ctx    context.Context
+	relay  Relay
+	client *gomail.Client // nil: not connected
+	conn   net.Conn
+	closed error // why no connection can be made
 }
 
-func deliverOne(client *gomail.Client, m message) error {
+func (r Relay) courier(ctx context.Context) *courier { return &courier{ctx: ctx, relay: r} }
+
+// deliver hands over a letter. Once the mail server cannot be reached, it is not called again.
+func (c *courier) deliver(m message) error {
+	if err := c.connect(); err != nil {
+		return err
+	}
+	whole, err := deliverOne(c.client, m)
+	if !whole {
+		c.close()
+	}
+	return err
+}
+
+func (c *courier) connect() error {
+	if c.client != nil || c.closed != nil {
+		return c.closed
+	}
+	client, err := gomail.NewClient(c.relay.host, append(slices.Clip(c.relay.options), gomail.WithDialContextFunc(c.dial))...)
+	if err == nil {
+		err = client.DialWithContext(c.ctx)
+	}
+	if err != nil {
+		c.close()
+		c.closed = fmt.Errorf("connect to the mail server: %w", err)
+		return c.closed
+	}
+	c.client = client
+	return nil
+}
+
+// dial opens a connection that ends with the courier's context, whatever waits on it.
+func (c *courier) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c.conn = &watched{conn, context.AfterFunc(c.ctx, func() { _ = conn.Close() })}
+	if c.relay.implicit == nil {
+		return c.conn, nil
+	}
+	secure := tls.Client(c.conn, c.relay.implicit)
+	return secure, secure.HandshakeContext(ctx)
+}
+
+// watched is a connection that something else closes too.
+type watched struct {
+	net.Conn
+	unwatch func() bool
+}
+
+func (w *watched) Close() error {
+	w.unwatch()
+	return w.Conn.Close()
+}
+
+// close takes leave of the mail server, as far as there is a connection.
+func (c *courier) close() {
+	if c.client != nil {
+		_ = c.client.Close()
+	}
+	if c.conn != nil {
+		_ = c.conn.Close()
+	}
+	c.client, c.conn = nil, nil
+}
+
+// deliverOne hands over a letter; whole is whether the connection is good for another.
+func deliverOne(client *gomail.Client, m message) (whole bool, err error) {
 	out := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := errors.Join(out.FromFormat(m.fromName, m.from), out.To(m.to)); err != nil {
-		return refusal{553} // not an address that mail can be sent to
+		return true, refusal{553} // not an address that mail can be sent to
 	}
 	out.Subject(m.subject)
 	out.SetMessageIDWithValue(m.id)
@@ -146,12 +196,15 @@ func deliverOne(client *gomail.Client, m message) error {
 	out.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday answers it
 	out.SetBodyString(gomail.TypeTextPlain, m.text)
 	out.AddAlternativeString(gomail.TypeTextHTML, m.html)
-	if err := client.Send(out); err != nil {
-		var s *gomail.SendError
-		if errors.As(err, &s) && s.ErrorCode() > 0 {
-			return refusal{s.ErrorCode()}
-		}
-		return errBroken
+	err = client.Send(out)
+	var s *gomail.SendError
+	switch {
+	case err == nil:
+		return true, nil
+	case out.IsDelivered(): // what failed came after
+		return false, nil
+	case errors.As(err, &s) && s.ErrorCode() > 0:
+		return s.ErrorCode() != 421, refusal{s.ErrorCode()} // 421: it hangs up
 	}
-	return nil
+	return false, errBroken
 }
