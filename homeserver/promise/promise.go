@@ -8,6 +8,7 @@ package promise
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -120,15 +121,31 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// known reports whether sender promised an address this room before.
+// known reports whether sender promised an address this room before. What was taken back meanwhile is forgotten.
 func (p *Promises) known(ctx context.Context, hash string, roomID id.RoomID, sender id.UserID) (bool, error) {
-	var n int
-	err := p.db.QueryRow(ctx, `select count(*) from promise where address = $1 and room_id = $2 and sender = $3 and expires > $4`,
-		hash, string(roomID), string(sender), p.clock().UnixMilli()).Scan(&n)
-	if err != nil {
+	var token string
+	err := p.db.QueryRow(ctx, `select token from promise where address = $1 and room_id = $2 and sender = $3 and expires > $4 order by expires desc limit 1`,
+		hash, string(roomID), string(sender), p.clock().UnixMilli()).Scan(&token)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	} else if err != nil {
 		return false, fmt.Errorf("look up a promise: %w", err)
 	}
-	return n > 0, nil
+	r, err := p.o.Rooms.Get(ctx, roomID)
+	if err != nil {
+		return false, err
+	}
+	if made := r.State(typePromise, token); made != nil && made.Get("public_key").Str != "" {
+		return true, nil
+	}
+	return false, p.forget(ctx, token)
+}
+
+func (p *Promises) forget(ctx context.Context, token string) error {
+	return p.db.Write(ctx, "forget a promise", nil, func(tx *db.Tx) error {
+		_, err := tx.Exec(`delete from promise where token = $1`, token)
+		return err
+	})
 }
 
 // announce writes the promise into the room: the event whose key a later invitation is checked against.
@@ -194,16 +211,20 @@ type promised struct {
 
 // Keep invites everybody whose address was promised an invitation, and forgets what is too old.
 func (p *Promises) Keep(ctx context.Context) error {
-	due, err := p.due(ctx)
-	if err != nil {
-		return err
-	}
 	var failed error
-	for _, d := range due {
-		// One that cannot be kept does not stop the others; what a fault forbids is given up.
-		if err := p.keep(ctx, d); err != nil {
-			failed = errors.Join(failed, err)
+	for after, more := "", true; more; {
+		due, err := p.due(ctx, after)
+		if err != nil {
+			return err
 		}
+		for _, d := range due {
+			// One that cannot be kept does not stop the others.
+			if err := p.keep(ctx, d); err != nil {
+				failed = errors.Join(failed, err)
+			}
+			after = d.token
+		}
+		more = len(due) == atOnce
 	}
 	if failed != nil {
 		return failed
@@ -219,9 +240,9 @@ func (p *Promises) Keep(ctx context.Context) error {
 	})
 }
 
-func (p *Promises) due(ctx context.Context) ([]promised, error) {
+func (p *Promises) due(ctx context.Context, after string) ([]promised, error) {
 	rows, err := p.db.Query(ctx, `select p.token, p.room_id, p.sender, a.user_id from promise p join account_addresses a on a.hash = p.address
-		where p.expires > $1 order by p.token limit $2`, p.clock().UnixMilli(), atOnce)
+		where p.expires > $1 and p.token > $2 order by p.token limit $3`, p.clock().UnixMilli(), after, atOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for promises: %w", err)
 	}
@@ -237,17 +258,23 @@ func (p *Promises) due(ctx context.Context) ([]promised, error) {
 	return due, rows.Err()
 }
 
-// keep makes the invitation and forgets the promise. A crash between the two changes nothing: who is invited already is not
+// keep makes the invitation and forgets the promise, also if the invitation is refused: unless that may pass. A crash between the two changes nothing: who is invited already is not
 // invited again.
 func (p *Promises) keep(ctx context.Context, d promised) error {
 	err := p.invite(ctx, d)
-	if _, refused := fault.As(err); err != nil && !refused {
+	f, refused := fault.As(err)
+	switch {
+	case err != nil && !refused:
 		return fmt.Errorf("make a promised invitation: %w", err)
+	case refused && passing(f):
+		return nil
 	}
-	return p.db.Write(ctx, "promise kept", nil, func(tx *db.Tx) error {
-		_, err := tx.Exec(`delete from promise where token = $1`, d.token)
-		return err
-	})
+	return p.forget(ctx, d.token)
+}
+
+// passing reports whether what a fault forbids may be allowed later.
+func passing(f *fault.Fault) bool {
+	return f.Kind == fault.UserLocked || f.Kind == fault.UserSuspended || f.Kind == fault.LimitExceeded || f.HTTPStatus() >= 500
 }
 
 // invite invites as if the sender did it now. It is refused when the promise was taken back, which leaves an event without a

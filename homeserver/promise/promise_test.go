@@ -169,6 +169,11 @@ func TestPromisesThatAreNotKept(t *testing.T) {
 			_, err := w.o.Rooms.Send(t.Context(), r, room.Draft{Type: typePromise, StateKey: &token, Sender: alice, Content: []byte("{}")})
 			w.ok(err)
 		},
+		"no power": func(r id.RoomID) {
+			levels, key := `{"invite":50,"users":{"`+string(alice)+`":0}}`, ""
+			_, err := w.o.Rooms.Send(t.Context(), r, room.Draft{Type: "m.room.power_levels", StateKey: &key, Sender: alice, Content: []byte(levels)})
+			w.ok(err)
+		},
 		"banned":          func(r id.RoomID) { w.ok(w.o.Rooms.Ban(t.Context(), alice, r, dora, "")) },
 		"the sender left": func(r id.RoomID) { w.ok(w.o.Rooms.Leave(t.Context(), alice, r, "")) },
 	} {
@@ -183,6 +188,47 @@ func TestPromisesThatAreNotKept(t *testing.T) {
 			t.Errorf("%s: %s, %d wait", name, m, w.waiting())
 		}
 	}
+}
+
+// A promise that was taken back is made anew, with a letter.
+func TestPromiseMadeAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWard(t, d)
+		r := w.room("11")
+		w.ok(w.invite(alice, r, carols))
+		w.letters.Next()
+		var token string
+		w.ok(w.db.QueryRow(t.Context(), `select token from promise`).Scan(&token))
+		_, err := w.o.Rooms.Send(t.Context(), r, room.Draft{Type: typePromise, StateKey: &token, Sender: alice, Content: []byte("{}")})
+		w.ok(err)
+		w.ok(w.invite(alice, r, carols))
+		w.letters.Next()
+		w.account(carol)
+		w.has(carol, carols)
+		w.ok(w.Keep(t.Context()))
+		if m := w.member(r, carol).Membership(); m != room.Invite || w.waiting() != 0 {
+			t.Errorf("%s, %d wait", m, w.waiting())
+		}
+	})
+}
+
+// What a lock of the sender's account stands in the way of is made when that is over.
+func TestPromiseOfSomebodyLocked(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWard(t, d)
+		r := w.room("11")
+		w.ok(w.invite(alice, r, carols))
+		w.letters.Next()
+		w.account(carol)
+		w.has(carol, carols)
+		for _, state := range []account.State{account.Locked, account.Active} {
+			w.ok(w.o.Accounts.SetState(t.Context(), alice, bob, state))
+			w.ok(w.Keep(t.Context()))
+			if made := w.member(r, carol).Membership() == room.Invite; made != (state == account.Active) || made != (w.waiting() == 0) {
+				t.Errorf("state %d: %t, %d wait", state, made, w.waiting())
+			}
+		}
+	})
 }
 
 // What may not be is refused before a letter is written, and old promises are forgotten.

@@ -122,7 +122,7 @@ func (rs *Rooms) Invite(ctx context.Context, sender id.UserID, roomID id.RoomID,
 
 // InvitePromised invites a user who proved to be the one that an m.room.third_party_invite of sender's was for: signed says so,
 // and shown is how that event calls them. Who is joined or invited already stays as they are; what somebody promised who is
-// not in the room any more is refused.
+// not in the room any more, or may not invite any more, is refused.
 func (rs *Rooms) InvitePromised(ctx context.Context, sender id.UserID, roomID id.RoomID, target id.UserID, shown string, signed []byte) error {
 	if err := rs.checkInvitee(ctx, sender, target); err != nil {
 		return err
@@ -139,6 +139,9 @@ func (rs *Rooms) InvitePromised(ctx context.Context, sender id.UserID, roomID id
 		}
 		if b.head.view.membership(sender) != Join {
 			return errNotJoined
+		}
+		if power := b.head.view.power; power.User(sender) < power.Invite {
+			return fault.New(fault.Forbidden, "Who promised the invitation may not invite any more.")
 		}
 		return nil
 	})
