@@ -45,8 +45,8 @@ func (a *API) checkMailPusher(r *rest.Request, p *pusher) error {
 		return fault.New(fault.InvalidParam, "This server sends no e-mail.")
 	}
 	owner, err := a.Accounts.AddressOwner(r.Context(), address)
-	if err == nil && owner != r.Who.User {
-		err = fault.New(fault.ThreepidNotFound, "Your account does not have this address.")
+	if err == nil && owner != r.Who.User || fault.Is(err, fault.ThreepidNotFound) {
+		return fault.New(fault.ThreepidNotFound, "Your account does not have this address.") // whether another has it stays unsaid
 	}
 	return err
 }
