@@ -108,10 +108,13 @@ func (s *Signin) Register(ctx context.Context, kind string, n NewAccount, c Clie
 		return account.Session{}, fault.New(fault.ThreepidAuthFailed, "The address was confirmed too long ago.")
 	}
 	made, err := s.make(ctx, user, n, &address, c)
-	if err == nil {
-		_, err = s.spend(ctx, i.Proof)
+	if err != nil {
+		return account.Session{}, err
 	}
-	return made, err
+	if _, err := s.spend(ctx, i.Proof); err != nil { // the account is there, and so is its address
+		s.log.Warn("the proof of an address outlives the account it made", "error", err)
+	}
+	return made, nil
 }
 
 // registerFlows are the ways to make an account. The proof of an address comes first, because it is optional where the rest
