@@ -285,7 +285,7 @@ func (s *Server) connect(ctx context.Context) (err error) {
 	return nil
 }
 
-// sweep removes expired files once an hour.
+// sweep removes expired files and proofs of addresses once an hour.
 func (s *Server) sweep() {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
@@ -296,6 +296,9 @@ func (s *Server) sweep() {
 		case <-hourly.C:
 			if err := s.media.Sweep(s.serving); err != nil && s.serving.Err() == nil {
 				s.log.Error("expired files were not removed", "error", err)
+			}
+			if err := s.signin.Sweep(s.serving); err != nil && s.serving.Err() == nil {
+				s.log.Error("expired proofs of addresses were not removed", "error", err)
 			}
 		}
 	}

@@ -199,15 +199,15 @@ func TestCreate(t *testing.T) {
 func TestPassword(t *testing.T) {
 	each(t, func(b *bench) {
 		keep, lose := b.user(alice, "A"), b.signIn(alice, "B", false)
-		b.must(b.SetPassword(b.ctx, alice, "new", "A", false))
+		b.must(b.SetPassword(b.ctx, alice, "new", "A", false, nil))
 		b.works(lose.AccessToken)
-		b.must(b.SetPassword(b.ctx, alice, "newer", "A", true))
+		b.must(b.SetPassword(b.ctx, alice, "newer", "A", true, nil))
 		b.works(keep.AccessToken)
 		b.dead(lose.AccessToken)
 		if u, err := b.User(b.ctx, alice); err != nil || u.Password != "newer" {
 			b.t.Errorf("%+v %v", u, err)
 		}
-		b.wantFault(b.SetPassword(b.ctx, "@nobody:hs", "x", "", true), fault.NotFound)
+		b.wantFault(b.SetPassword(b.ctx, "@nobody:hs", "x", "", true, nil), fault.NotFound)
 	})
 }
 

@@ -101,6 +101,13 @@ func (a *Accounts) adding(ctx context.Context, user id.UserID, device id.DeviceI
 		return nil, err
 	}
 	return func(tx *db.Tx) error {
+		var state State
+		if err := tx.QueryRow(`select state from account_users where user_id = $1`, string(user)).Scan(&state); err != nil {
+			return fmt.Errorf("look up an account: %w", err)
+		}
+		if (User{State: state}).Gone() {
+			return fault.New(fault.UserDeactivated, "This account was deactivated.")
+		}
 		var have int
 		if err := tx.QueryRow(`select count(*) from account_addresses where user_id = $1`, string(user)).Scan(&have); err != nil {
 			return fmt.Errorf("count addresses: %w", err)

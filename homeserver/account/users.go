@@ -184,7 +184,7 @@ func (a *Accounts) Taken(ctx context.Context, user id.UserID) (bool, error) {
 
 // SetPassword replaces the password hash; links for a new password that wait work no more. If others is set, every device but
 // keep is signed out and removed.
-func (a *Accounts) SetPassword(ctx context.Context, user id.UserID, hash string, keep id.DeviceID, others bool) error {
+func (a *Accounts) SetPassword(ctx context.Context, user id.UserID, hash string, keep id.DeviceID, others bool, audited AuditDetail) error {
 	return a.write(ctx, "set password", user, func(tx *db.Tx) error {
 		n, err := tx.Exec(`update account_users set password = $2 where user_id = $1 and state in (0, 1)`, string(user), hash)
 		if err != nil {
@@ -197,7 +197,7 @@ func (a *Accounts) SetPassword(ctx context.Context, user id.UserID, hash string,
 			return err
 		}
 		a.o.Audit.Append(tx, audit.Entry{Act: audit.PasswordChange, Who: user, Device: keep, Outcome: audit.Done,
-			Detail: AuditDetail{"devices_removed": others}})
+			Detail: audited})
 		if !others {
 			return nil
 		}

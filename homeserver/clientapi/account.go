@@ -56,7 +56,7 @@ func (a *API) changePassword(r *rest.Request) (any, error) {
 	if err := a.interactive(r); err != nil {
 		return nil, err
 	}
-	return nil, a.Signin.ChangePassword(r.Context(), r.Who.User, r.Who.Device, body.NewPassword, signOut)
+	return nil, a.Signin.ChangePassword(r.Context(), r.Who.User, r.Who.Device, body.NewPassword, signOut, client(r))
 }
 
 func (a *API) deactivate(r *rest.Request) (any, error) {

@@ -93,7 +93,7 @@ func (a *API) confirm(r *rest.Request) (any, error) {
 	}
 	token := form.Get("token")
 	if _, err = a.proving(r, token); err == nil {
-		err = a.Signin.Prove(r.Context(), token)
+		err = a.Signin.Prove(r.Context(), token, client(r))
 	}
 	if fault.Is(err, fault.NotFound) {
 		return a.page(r, http.StatusNotFound, "unknown", "")

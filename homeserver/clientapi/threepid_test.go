@@ -6,11 +6,17 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/db/dbtest"
+	"github.com/myelin-health/myelin/fault"
+	"github.com/myelin-health/myelin/homeserver/account"
 	"github.com/myelin-health/myelin/homeserver/mail"
 	"github.com/myelin-health/myelin/homeserver/mail/mailtest"
 	"github.com/myelin-health/myelin/homeserver/signin"
@@ -20,6 +26,8 @@ import (
 type mailServer struct {
 	*accountServer
 	letters *mailtest.Server
+	audit   *audit.Log
+	time    atomic.Int64 // how much later signin's clock is
 }
 
 func newMailServer(t *testing.T, d *db.DB, change ...func(*signin.Options)) *mailServer {
@@ -30,13 +38,15 @@ func newMailServer(t *testing.T, d *db.DB, change ...func(*signin.Options)) *mai
 		t.Fatal(err)
 	}
 	var box *mail.Outbox
-	s := newAccountServer(t, d, append([]func(*signin.Options){func(o *signin.Options) {
+	m := &mailServer{letters: letters}
+	m.accountServer = newAccountServer(t, d, append([]func(*signin.Options){func(o *signin.Options) {
 		box = mail.New(mail.Options{DB: d, Seal: o.Seal, Audit: o.Audit, Relay: relay, From: "chat@hs.example", ServerName: "hs", PublicURL: "https://hs.example"})
-		o.Mail = box
+		o.Mail, m.audit = box, o.Audit
+		o.Clock = func() time.Time { return time.Now().Add(time.Duration(m.time.Load())) }
 	}}, change...)...)
 	box.Start(t.Context())
 	t.Cleanup(box.Close)
-	return &mailServer{s, letters}
+	return m
 }
 
 func withMail(t *testing.T, f func(s *mailServer)) {
@@ -264,8 +274,14 @@ func TestForgottenPassword(t *testing.T) {
 		s.page("POST", s.letters.Next().Token(), "", 200)
 		body["new_password"] = "short"
 		s.want(400, "M_WEAK_PASSWORD", "POST", "account/password", "", body)
-		body["new_password"] = "battery staple"
+		body["new_password"] = ""
+		s.want(400, "M_MISSING_PARAM", "POST", "account/password", "", body)
+		body["new_password"] = "battery staple" // the proof was not lost
 		s.ok("POST", "account/password", "", body)
+		if got := s.entries(audit.TokenMade, audit.PasswordChange); len(got) != 2 || got[0].Who != "@anna:hs" || got[0].Target != "password" ||
+			got[1].Detail["way"] != "mail" || got[1].Detail["address"] == "" || got[1].Detail["agent"] == "" || got[0].Detail["address"] == "" {
+			s.t.Errorf("%+v", got)
+		}
 		s.want(401, "M_UNKNOWN_TOKEN", "GET", "account/whoami", token, nil)
 		token = text(s.login("anna", "battery staple", nil), "access_token")
 		s.want(401, "M_UNAUTHORIZED", "POST", "account/password", "", body) // the proof was good once
@@ -295,4 +311,67 @@ func TestForgottenPassword(t *testing.T) {
 		s.want(401, "M_UNAUTHORIZED", "POST", "account/password", "", object{"new_password": "stolen battery",
 			"auth": object{"type": signin.StageEmail, "threepid_creds": creds}})
 	})
+}
+
+// entries are those of the audit log about some acts.
+func (s *mailServer) entries(acts ...audit.Act) (found []audit.Found) {
+	s.t.Helper()
+	err := s.audit.Entries(s.t.Context(), time.Time{}, time.Time{}, func(f audit.Found) error {
+		if slices.Contains(acts, f.Act) {
+			found = append(found, f)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+// Proofs do not outlive their time, their address or the account, and an account that is gone gets no address.
+func TestProofsEnd(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := newMailServer(t, d)
+		left := func() (n int) {
+			if err := d.QueryRow(t.Context(), `select count(*) from signin_proofs`).Scan(&n); err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+		for name, end := range map[string]func(token, address string){
+			"removed": func(token, address string) {
+				s.ok("POST", "account/3pid/delete", token, object{"medium": "email", "address": address})
+			},
+			"deactivated": func(token, _ string) {
+				s.ok("POST", "account/deactivate", token, object{"auth": byPassword("deactivated", "superuser")})
+				err := s.api.Accounts.AddAddress(t.Context(), "@deactivated:hs", "", account.NewAddress{Address: anna, Validated: 1})
+				if !fault.Is(err, fault.UserDeactivated) {
+					t.Errorf("an address of an account that is gone: %v", err)
+				}
+			},
+			"expired": func(string, string) {
+				s.time.Store(int64(mail.Lasts))
+				defer s.time.Store(0)
+				if err := s.api.Signin.Sweep(t.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+		} {
+			address := name + "@home.example"
+			token := s.registered(name, address)
+			s.proved("account/password", address)
+			if left() != 1 {
+				t.Errorf("%s: %d proofs before", name, left())
+			}
+			end(token, address)
+			if left() != 0 {
+				t.Errorf("%s: %d proofs after", name, left())
+			}
+		}
+	})
+}
+
+func TestNoLetterWhereRegistrationIsClosed(t *testing.T) {
+	s := newMailServer(t, dbtest.SQLite(t), func(o *signin.Options) { o.Registration = signin.Closed })
+	s.want(403, "M_FORBIDDEN", "POST", "register/email/requestToken", "", object{"client_secret": "s", "email": anna, "send_attempt": 1})
 }

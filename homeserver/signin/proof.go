@@ -12,6 +12,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/myelin-health/myelin/audit"
 	"github.com/myelin-health/myelin/db"
 	"github.com/myelin-health/myelin/fault"
 	"github.com/myelin-health/myelin/homeserver/account"
@@ -41,8 +42,11 @@ func noMail() error {
 // Accept-Language. The answer is the same whether or not an account has the address: where that is an obstacle, the letter
 // says so to who reads it.
 func (s *Signin) RequestProof(ctx context.Context, p Purpose, ask Ask, lang string, c Client) (string, error) {
-	if s.o.Mail == nil {
+	switch {
+	case s.o.Mail == nil:
 		return "", noMail()
+	case p == mail.Registering && s.o.Registration != Open && s.o.Registration != Token:
+		return "", closed()
 	}
 	if ask.Secret == "" || ask.Email == "" || ask.Attempt == nil {
 		return "", fault.New(fault.MissingParam, "client_secret, email and send_attempt are needed.")
@@ -137,8 +141,8 @@ func (s *Signin) keepProof(ctx context.Context, p proof, address mail.Address, t
 	var sid string
 	err = s.o.DB.Write(ctx, "ask for a proof", nil, func(tx *db.Tx) error {
 		now := s.clock()
-		if _, err := tx.Exec(`delete from signin_proofs where expires <= $1`, now.UnixMilli()); err != nil {
-			return fmt.Errorf("forget proofs: %w", err)
+		if err := s.sweep(tx); err != nil {
+			return err
 		}
 		_, err := tx.Exec(`insert into signin_proofs (sid, purpose, address, secret, token, attempt, validated, expires, body)
 			values ($1, $2, $3, $4, $5, $6, 0, $7, $8) on conflict (purpose, address, secret) do update
@@ -176,19 +180,53 @@ func (s *Signin) Proving(ctx context.Context, token string) (p Purpose, err erro
 }
 
 // Prove confirms that somebody reads the address to which a token was sent.
-func (s *Signin) Prove(ctx context.Context, token string) error {
+func (s *Signin) Prove(ctx context.Context, token string, c Client) error {
 	hash := sha256.Sum256([]byte(token))
 	return s.o.DB.Write(ctx, "prove an address", nil, func(tx *db.Tx) error {
 		now := s.clock().UnixMilli()
-		n, err := tx.Exec(`update signin_proofs set validated = $2 where token = $1 and expires > $2`, hash[:], now)
-		if err != nil {
+		var p Purpose
+		var address string
+		var before int64
+		err := tx.QueryRow(`select purpose, address, validated from signin_proofs where token = $1 and expires > $2`, hash[:], now).Scan((*string)(&p), &address, &before)
+		if errors.Is(err, sql.ErrNoRows) {
+			return unknownProof()
+		} else if err != nil {
+			return fmt.Errorf("look up a proof: %w", err)
+		}
+		if _, err := tx.Exec(`update signin_proofs set validated = $2 where token = $1`, hash[:], now); err != nil {
 			return fmt.Errorf("confirm a proof: %w", err)
 		}
-		if n == 0 {
-			return unknownProof()
+		if p != mail.Resetting || before > 0 {
+			return nil
 		}
-		return nil
+		return s.record(tx, address, c)
 	})
+}
+
+// record writes down that the password of the account that has an address, given its hash, can now be set.
+func (s *Signin) record(tx *db.Tx, address string, c Client) error {
+	var owner id.UserID
+	err := tx.QueryRow(`select user_id from account_addresses where hash = $1`, address).Scan((*string)(&owner))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // no password can
+	} else if err != nil {
+		return fmt.Errorf("look up an address: %w", err)
+	}
+	s.o.Audit.Append(tx, audit.Entry{Act: audit.TokenMade, Who: owner, Target: "password", Outcome: audit.Done,
+		Detail: account.AuditDetail{"way": "mail", "address": c.Addr, "agent": c.Agent}})
+	return nil
+}
+
+// Sweep forgets proofs that expired.
+func (s *Signin) Sweep(ctx context.Context) error {
+	return s.o.DB.Write(ctx, "forget proofs", nil, s.sweep)
+}
+
+func (s *Signin) sweep(tx *db.Tx) error {
+	if _, err := tx.Exec(`delete from signin_proofs where expires <= $1`, s.clock().UnixMilli()); err != nil {
+		return fmt.Errorf("forget proofs: %w", err)
+	}
+	return nil
 }
 
 // Credentials name a proof.
@@ -291,6 +329,13 @@ func (s *Signin) ResetPassword(ctx context.Context, n NewPassword, c Client) err
 	if err != nil {
 		return err
 	}
+	if err := s.CheckPassword(n.Password); err != nil {
+		return err
+	}
+	hash, err := s.hasher.hash(ctx, n.Password)
+	if err != nil {
+		return err
+	}
 	late := fault.New(fault.ThreepidAuthFailed, "The address was not confirmed, or is that of no account any more.")
 	address, ok, err := s.provedBefore(ctx, mail.Resetting, i.Proof)
 	if err != nil {
@@ -311,5 +356,5 @@ func (s *Signin) ResetPassword(ctx context.Context, n NewPassword, c Client) err
 	} else if err != nil {
 		return err
 	}
-	return s.ChangePassword(ctx, user, "", n.Password, n.SignOut)
+	return s.accounts.SetPassword(ctx, user, hash, "", n.SignOut, account.AuditDetail{"way": "mail", "devices_removed": n.SignOut, "address": c.Addr, "agent": c.Agent})
 }

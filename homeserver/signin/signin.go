@@ -289,7 +289,7 @@ func (s *Signin) CheckPassword(password string) error {
 
 // ChangePassword sets the password of a person who proved who they are. With signOut, all devices but the
 // one in use are signed out and removed.
-func (s *Signin) ChangePassword(ctx context.Context, user id.UserID, device id.DeviceID, password string, signOut bool) error {
+func (s *Signin) ChangePassword(ctx context.Context, user id.UserID, device id.DeviceID, password string, signOut bool, c Client) error {
 	if err := s.CheckPassword(password); err != nil {
 		return err
 	}
@@ -297,5 +297,5 @@ func (s *Signin) ChangePassword(ctx context.Context, user id.UserID, device id.D
 	if err != nil {
 		return err
 	}
-	return s.accounts.SetPassword(ctx, user, hash, device, signOut)
+	return s.accounts.SetPassword(ctx, user, hash, device, signOut, account.AuditDetail{"way": "password", "devices_removed": signOut, "address": c.Addr, "agent": c.Agent})
 }

@@ -393,13 +393,13 @@ func TestChangePassword(t *testing.T) {
 		b.person("alice", "correct horse")
 		s, err := b.Login(b.ctx, login("alice", "correct horse"), here)
 		b.must(err)
-		b.must(b.ChangePassword(b.ctx, alice, s.Device, "battery staple", true))
+		b.must(b.ChangePassword(b.ctx, alice, s.Device, "battery staple", true, here))
 		_, err = b.Login(b.ctx, login("alice", "correct horse"), here)
 		b.wantFault(err, fault.Forbidden)
 		_, err = b.Login(b.ctx, login("alice", "battery staple"), here)
 		b.must(err)
-		b.wantFault(b.ChangePassword(b.ctx, alice, "", "", true), fault.MissingParam)
-		b.wantFault(b.ChangePassword(b.ctx, alice, "", "short", true), fault.WeakPassword)
+		b.wantFault(b.ChangePassword(b.ctx, alice, "", "", true, here), fault.MissingParam)
+		b.wantFault(b.ChangePassword(b.ctx, alice, "", "short", true, here), fault.WeakPassword)
 	})
 }
 
