@@ -129,9 +129,6 @@ var errLate = errors.New("its time was over")
 // take makes a letter this process's for a while and writes it out; ok is false if another one has it, if its time is over, or
 // if it was for a person whose key was destroyed.
 func (m *Outbox) take(ctx context.Context, w *waiting) (msg message, ok bool, err error) {
-	if w.givesUp < m.now() {
-		return message{}, false, m.sent(ctx, w, errLate)
-	}
 	until := m.now() + hold.Milliseconds()
 	var n int64
 	err = m.db.Write(ctx, "take mail", nil, func(tx *db.Tx) (err error) {
@@ -140,6 +137,9 @@ func (m *Outbox) take(ctx context.Context, w *waiting) (msg message, ok bool, er
 	})
 	if err != nil || n == 0 {
 		return message{}, false, err
+	}
+	if w.givesUp < m.now() {
+		return message{}, false, m.sent(ctx, w, errLate)
 	}
 	plain, err := m.o.Seal.Open(ctx, scope(w.user), use(w.id), w.body)
 	if errors.Is(err, seal.ErrErased) {
