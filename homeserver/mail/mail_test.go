@@ -303,6 +303,33 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// A letter that the mail server is just taking at the end is not sent again.
+func TestEndWaitsForALetter(t *testing.T) {
+	o := newOffice(t, dbtest.SQLite(t))
+	called, over := make(chan struct{}), make(chan struct{})
+	o.o.Relay = relay(t, moody(t, func(line string) string {
+		switch line {
+		case "":
+			return "220 mail.test"
+		case "DATA":
+			return "354 go on"
+		case ".":
+			close(called)
+			<-over
+		}
+		return "250 yes"
+	}))
+	o.send(Letter{To: annas, Kind: Stranger})
+	o.Start(t.Context())
+	<-called
+	o.stop()
+	close(over)
+	o.Close()
+	if o.left() != 0 {
+		t.Error("a letter that was sent waits")
+	}
+}
+
 // A letter whose time is over is not sent.
 func TestTooLate(t *testing.T) {
 	o := newOffice(t, dbtest.SQLite(t))

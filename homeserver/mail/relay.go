@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -28,6 +29,9 @@ const (
 
 // sendTime bounds a connection and each step of sending.
 const sendTime = 30 * time.Second
+
+// grace is how long the end waits for a letter on its way.
+const grace = 3 * time.Second
 
 // RelayOptions says which mail server takes letters. Address and Encryption are needed.
 type RelayOptions struct {
@@ -114,7 +118,8 @@ type courier struct {
 	relay  Relay
 	client *gomail.Client // nil: not connected
 	conn   net.Conn
-	closed error // why no connection can be made
+	closed error       // why no connection can be made
+	busy   atomic.Bool // a letter is on its way
 }
 
 func (r Relay) courier(ctx context.Context) *courier { return &courier{ctx: ctx, relay: r} }
@@ -124,7 +129,9 @@ func (c *courier) deliver(m message) error {
 	if err := c.connect(); err != nil {
 		return err
 	}
+	c.busy.Store(true)
 	whole, err := deliverOne(c.client, m)
+	c.busy.Store(false)
 	if !whole {
 		c.close()
 	}
@@ -148,13 +155,20 @@ func (c *courier) connect() error {
 	return nil
 }
 
-// dial opens a connection that ends with the courier's context, whatever waits on it.
+// dial opens a connection that ends with the courier's context, whatever waits on it. A letter on its way has a little time,
+// so that it is not sent again because its answer was not heard.
 func (c *courier) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	c.conn = &watched{conn, context.AfterFunc(c.ctx, func() { _ = conn.Close() })}
+	c.conn = &watched{conn, context.AfterFunc(c.ctx, func() {
+		if c.busy.Load() {
+			time.AfterFunc(grace, func() { _ = conn.Close() })
+			return
+		}
+		_ = conn.Close()
+	})}
 	if c.relay.implicit == nil {
 		return c.conn, nil
 	}
