@@ -111,9 +111,14 @@ func (p *Previews) Of(ctx context.Context, who media.Person, link string) (Previ
 		return nil, fault.New(fault.InvalidParam, "There are no previews of such addresses.")
 	}
 	key := address.String()
-	a, ok := p.known.Get(key)
-	if !ok || !p.Clock().Before(a.until) {
-		done := p.reading.DoChan(key, func() (any, error) { return p.read(who, address), nil })
+	a := p.remembered(key)
+	if a == nil {
+		done := p.reading.DoChan(key, func() (any, error) {
+			if a := p.remembered(key); a != nil { // another one read it just now
+				return a, nil
+			}
+			return p.read(who, address), nil
+		})
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err() // the page is read on for those who ask next
@@ -125,6 +130,14 @@ func (p *Previews) Of(ctx context.Context, who media.Person, link string) (Previ
 		return nil, fault.New(fault.NotFound, "There is no preview of this page.")
 	}
 	return a.preview, nil
+}
+
+// remembered is what is known of a page; nil if nothing is, or too long.
+func (p *Previews) remembered(key string) *answer {
+	if a, ok := p.known.Get(key); ok && p.Clock().Before(a.until) {
+		return a
+	}
+	return nil
 }
 
 // read reads a page and remembers what came of it.
