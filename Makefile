@@ -47,7 +47,7 @@ slow:
 ## e2e: two browsers against the built server
 e2e: build
 	scripts/need chromium
-	cd web && MYELIN_E2E_BIN=$(CURDIR)/bin/myelin npm run e2e
+	MYELIN_E2E_BIN=$(CURDIR)/bin/myelin scripts/test-web
 
 ## tour: pictures of every screen in each language, theme and size, with what axe or a thumb finds wrong on it
 tour: build
