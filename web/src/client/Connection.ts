@@ -1,21 +1,19 @@
-import { ClientEvent, EventStatus, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type ISendEventResponse, type MatrixError, type MatrixEvent, type Room, type SyncStateData } from "matrix-js-sdk";
+import { ClientEvent, HttpApiEvent, MatrixClient, PendingEventOrdering, RoomEvent, SyncState, type MatrixError, type MatrixEvent, type SyncStateData } from "matrix-js-sdk";
 
 import { Refusal, type Homeserver } from "../store/Homeserver.ts";
-import { isCritical, type UploadHooks } from "../store/Outbox.ts";
+import type { UploadHooks } from "../store/Outbox.ts";
 import type { Readable, Store } from "../store/Store.ts";
 import type { MediaSource, MediaState, OutgoingMedia, Uploaded, Wish } from "../store/media.ts";
 import type { Connection as ConnectionState, OutboxEntry, Person, RoomId, RoomSummary, Space, Timeline } from "../store/model.ts";
 import { ClientRooms } from "./ClientRooms.ts";
 import { ClientSettings } from "./ClientSettings.ts";
-import { compose, marked, relation, type Composed } from "./compose.ts";
 import { DeliveryTeller } from "./delivered.ts";
-import { expiryOf } from "./expiry.ts";
+import { Delivery, soonSent } from "./delivery.ts";
 import { Media } from "./media.ts";
 import { RoomMessages } from "./messages.ts";
-import { mediaContent } from "./outgoing.ts";
 import { prepare } from "./prepare.ts";
 import { followPeople, forgetPresence, ownPresence, type PeopleStores } from "./presence.ts";
-import { refusing, toRefusal } from "./refusal.ts";
+import { refusing } from "./refusal.ts";
 import { RoomFeed } from "./rooms.ts";
 import { ClientSearch } from "./search.ts";
 import { roomName } from "./summary.ts";
@@ -66,6 +64,7 @@ export class Connection implements Homeserver {
   readonly #client: MatrixClient;
   readonly #filled: Filled;
   readonly #events: ConnectionEvents;
+  readonly #delivery: Delivery;
   readonly #media: Media;
   readonly #deliveries: DeliveryTeller;
   readonly #typingSince = new Map<RoomId, number>();
@@ -89,7 +88,9 @@ export class Connection implements Homeserver {
       disableVoip: true,
       roomNameGenerator: roomName,
       localTimeoutMs: 60_000,
+      fetchFn: soonSent,
     });
+    this.#delivery = new Delivery(this.#client);
     this.#media = new Media(this.#client);
     this.#deliveries = new DeliveryTeller(this.#client, this.#store.delivered);
     const upload = (picture: Blob): Promise<string> => this.#media.uploadPlain(picture);
@@ -159,37 +160,12 @@ export class Connection implements Homeserver {
 
   // What the outbox asks for.
 
-  /** Is the server's own copy of a message in its timeline? It is known by its transaction too: the answer may have been lost. */
-  arrived({ room, txn, event, content }: OutboxEntry): boolean {
-    const there = this.#client.getRoom(room);
-    if (there === null) return false;
-    if (event !== undefined && there.findEventById(event)?.status === null) return true;
-    const thread = content.thread === undefined ? undefined : there.getThread(content.thread);
-    const newest = [...there.getLiveTimeline().getEvents(), ...(thread?.timeline ?? [])];
-    return newest.some((one) => one.status === null && one.getUnsigned().transaction_id === txn);
-  }
+  readonly arrived = (entry: OutboxEntry): boolean => this.#delivery.arrived(entry);
 
-  readonly deliver = async (entry: OutboxEntry): Promise<string> => {
-    const room = this.#client.getRoom(entry.room);
-    if (room === null) throw new Refusal("gone", "the room is not known");
-    try {
-      const before = room.getEventForTxnId(entry.txn);
-      const sent = before === undefined ? await this.#sendFirst(entry, room) : await this.#sendAgain(before, room);
-      if (sent === undefined) throw new Refusal("unreachable", "kept back before it had left");
-      return sent;
-    } catch (fault) {
-      const refusal = toRefusal(fault);
-      const pending = room.getEventForTxnId(entry.txn);
-      const passing = refusal.reason === "unreachable" || refusal.reason === "limited";
-      // The SDK sends nothing more in a room that holds a failed event; a critical one may stay failed until somebody decides.
-      if (!passing || isCritical(entry)) this.#takeOut(pending);
-      throw refusal;
-    }
-  };
+  readonly deliver = (entry: OutboxEntry): Promise<string> => this.#delivery.deliver(entry);
 
-  readonly keepBack = ({ room, txn }: OutboxEntry): void => {
-    const pending = this.#client.getRoom(room)?.getEventForTxnId(txn);
-    if (pending?.status === EventStatus.ENCRYPTING) this.#takeOut(pending);
+  readonly keepBack = (entry: OutboxEntry): void => {
+    this.#delivery.keepBack(entry);
   };
 
   readonly upload = (entry: OutboxEntry, { onProgress, signal }: UploadHooks): Promise<Uploaded> =>
@@ -199,26 +175,6 @@ export class Connection implements Homeserver {
       if (entry.content.kind !== "media") throw new Refusal("other", "nothing to upload");
       return this.#media.upload(entry.content, room.hasEncryptionStateEvent(), onProgress, signal);
     });
-
-  // The SDK answers with no id when the event was taken out before it was sent.
-
-  async #sendFirst(entry: OutboxEntry, room: Room): Promise<string | undefined> {
-    const { type, content } = composed(entry, room);
-    const sent: Partial<ISendEventResponse> = await this.#client.sendEvent(entry.room, entry.content.thread ?? null, type as never, content as never, entry.txn);
-    return sent.event_id;
-  }
-
-  async #sendAgain(event: MatrixEvent, room: Room): Promise<string | undefined> {
-    if (event.status === EventStatus.SENT || event.status === null) return event.getId();
-    if (event.status === EventStatus.CANCELLED) event.setStatus(EventStatus.NOT_SENT); // taken out; the transaction stays known to the SDK
-    const sent: Partial<ISendEventResponse> = await this.#client.resendEvent(event, room);
-    return sent.event_id;
-  }
-
-  /** Takes a message out of what the SDK holds to be sent, unless it is on its way. */
-  #takeOut(event: MatrixEvent | undefined): void {
-    if (event?.status === EventStatus.NOT_SENT || event?.status === EventStatus.ENCRYPTING) this.#client.cancelPendingEvent(event);
-  }
 
   // What the screens ask for.
 
@@ -323,10 +279,4 @@ export class Connection implements Homeserver {
 function afterPaint(then: () => void): void {
   if (document.visibilityState === "hidden") then();
   else requestAnimationFrame(() => setTimeout(then));
-}
-
-function composed({ content, uploaded }: OutboxEntry, room: Room): Composed {
-  if (content.kind !== "media") return compose(content, expiryOf(room, content));
-  if (uploaded === undefined) throw new Refusal("other", "the files are not on the server");
-  return { type: "m.room.message", content: { ...mediaContent(content, uploaded), ...relation(content), ...marked(content, expiryOf(room, content)) } };
 }

@@ -329,6 +329,16 @@ describe("Outbox", () => {
     expect([statesOf(outbox), [...post.shelf.kept.keys()]]).toEqual([["failed"], ["t2"]]);
   });
 
+  it("never sends a message anew that the server may have taken", async () => {
+    const outbox = post.make();
+    await outbox.start();
+    await outbox.enqueue("!a", { kind: "text", text: "x" });
+    await post.server.refuse(new Error("who knows"));
+    expect(outbox.snapshot).toMatchObject([{ txn: "t1", state: "failed", fault: "other" }]);
+    await outbox.retry("t1");
+    expect(outbox.snapshot).toMatchObject([{ txn: "t1", state: "sending" }]);
+  });
+
   it("is not held up by what was begun before it stopped", async () => {
     const outbox = post.make();
     await outbox.start();

@@ -209,7 +209,7 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     const entry = this.#find(txn);
     if (entry?.state !== "failed") return;
     const again = this.#again(entry);
-    if (entry.fault === "late") {
+    if (!isRefused(entry)) {
       // The server may have it after all: the same transaction cannot double it.
       const kept = this.#change(txn, () => again);
       this.#go(again);
@@ -308,7 +308,7 @@ export class Outbox implements Readable<readonly OutboxEntry[]> {
     } else if (this.#handed.has(txn)) {
       this.#handed.set(txn, late(entry));
       this.#showHanded();
-    }
+    } else void this.#leader()?.adopt(txn).catch(() => undefined); // it should have said so itself: unless it answers now it has hung
   }
 
   /** A critical message whose time is over was not sent, whichever tab was to send it. */
@@ -444,6 +444,11 @@ export function isCritical({ content }: OutboxEntry): boolean {
 
 function isOpen({ state }: OutboxEntry): boolean {
   return state === "waiting" || state === "sending";
+}
+
+/** Did the server say that it does not take it? */
+function isRefused({ fault }: OutboxEntry): boolean {
+  return fault === "forbidden" || fault === "gone" || fault === "tooLarge";
 }
 
 function late(entry: OutboxEntry): OutboxEntry {

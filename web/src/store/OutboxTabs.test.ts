@@ -55,6 +55,20 @@ describe("the Outbox of a tab that another one sends for", () => {
     expect(post.server.tried).toEqual(["resus 4"]);
   });
 
+  it("asks again for a critical message that the tab that sends told of and then left", async () => {
+    const asked: string[] = [];
+    const adopt = (txn: string): Promise<boolean> => {
+      asked.push(txn);
+      return asked.length === 1 ? Promise.resolve(true) : Promise.reject(new Refusal("unreachable", "gone"));
+    };
+    const follower = post.make({ leader: () => ({ ...silent, adopt }) });
+    await follower.enqueue("!a", { kind: "text", text: "resus 4", priority: "critical" });
+    await settled();
+    follower.show(follower.snapshot.map((entry) => ({ ...entry, state: "sending" })));
+    await post.outOfTime();
+    expect(asked).toEqual(["t1", "t1"]);
+  });
+
   it("goes on itself with what the tab before it never took, and shows it all the while", async () => {
     let leader: OutboxLeader | undefined = silent;
     const outbox = post.make({ leader: () => leader });
