@@ -10,7 +10,7 @@ import type { App } from "./store/App.ts";
 import { Announcer } from "./store/Announcer.ts";
 import { Drafts } from "./store/Drafts.ts";
 import { Guide } from "./store/Guide.ts";
-import { noWish } from "./store/MessageSearch.ts";
+import { forgetWish, noWish } from "./store/MessageSearch.ts";
 import { Notices } from "./store/Notices.ts";
 import { Preferences } from "./store/Preferences.ts";
 import { Route } from "./store/Route.ts";
@@ -64,6 +64,7 @@ const app: App = {
 };
 
 followAppearance(app.preferences, document);
+forgetWish(app.session, app.wish);
 addEventListener("storage", app.preferences.reread);
 
 const root = document.getElementById("root");

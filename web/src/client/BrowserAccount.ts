@@ -140,7 +140,7 @@ export class BrowserAccount implements Account {
       const fresh = await this.#vaultNow();
       await fresh.write("session", credentials);
       await fresh.write("ended", false);
-      await this.#lead.take("steal", ignore, this.#lost);
+      await this.#lead.take("steal", this.#turn, this.#lost);
       void this.#guard(async () => {
         await this.#show(credentials);
         await Promise.all([this.#connect(credentials, password), setPassword(fresh, password)]);
@@ -211,8 +211,7 @@ export class BrowserAccount implements Account {
     }
     await this.#show(credentials);
     if (await lockable(vault)) this.#watchIdle(vault);
-    const mine = await this.#lead.take("wait", () => void this.#guard(() => this.#connect(credentials, undefined)), this.#lost);
-    if (mine) await this.#connect(credentials, undefined);
+    if (await this.#lead.take("wait", this.#turn, this.#lost)) await this.#connect(credentials, undefined);
     else this.#follow();
   }
 
@@ -296,7 +295,7 @@ export class BrowserAccount implements Account {
   #doubtLeader(): void {
     this.#doubt ??= later(leaderPatience, () => {
       this.#doubt = undefined;
-      if (this.#following) void this.#guard(() => this.#takeOver());
+      if (this.#following) void this.#guard(() => this.#takeOver("steal"));
     });
   }
 
@@ -305,12 +304,17 @@ export class BrowserAccount implements Account {
     this.#doubt = undefined;
   }
 
-  async #takeOver(): Promise<void> {
+  async #takeOver(how: "turn" | "steal"): Promise<void> {
     const credentials = credentialsOf(await (await this.#vaultNow()).read("session"));
-    if (credentials === undefined) return;
-    await this.#lead.take("steal", ignore, this.#lost);
+    if (credentials === undefined) {
+      this.#lead.release();
+      return;
+    }
+    if (how === "steal") await this.#lead.take("steal", this.#turn, this.#lost);
     await this.#connect(credentials, undefined);
   }
+
+  readonly #turn = (): void => void this.#guard(() => this.#takeOver("turn"));
 
   /** What the outbox asks of the tab that sends; when that one goes, the next is asked the same. */
   readonly #leader = {
@@ -359,7 +363,8 @@ export class BrowserAccount implements Account {
     this.#tabs.unlead();
     void this.#open?.close(false);
     this.#open = undefined;
-    if (this.session.snapshot.phase !== "open") return;
+    const { phase } = this.session.snapshot;
+    if (phase !== "open" && phase !== "opening") return;
     this.#follow();
     this.outbox.handOver();
   };
@@ -375,7 +380,10 @@ export class BrowserAccount implements Account {
     this.faces.switch(undefined);
     const vault = await this.#vaultNow();
     if (soft) await vault.write("ended", true);
-    else await this.#forget();
+    else {
+      await this.#forget();
+      this.#tabs.tell("signedOut");
+    }
     this.rooms.set([]);
     this.spaces.set([]);
     this.presence.set(new Map());
@@ -428,7 +436,7 @@ export class BrowserAccount implements Account {
     this.#vault = this.#waiting = undefined;
     this.#seen?.stop();
     this.#seen = undefined;
-    this.#drafts.close();
+    this.#drafts.forget();
     await destroyVault();
     const databases = await indexedDB.databases();
     for (const { name } of databases) if (name?.startsWith("myelin-crypto-") === true) indexedDB.deleteDatabase(name);
@@ -438,8 +446,13 @@ export class BrowserAccount implements Account {
     try {
       await act();
     } catch (fault) {
-      this.#tabs.unlead(); // another tab may have more luck
+      this.#tabs.unlead();
+      this.outbox.stop();
       this.session.set({ phase: "broken", details: fault instanceof Error ? `${fault.name}: ${fault.message}` : String(fault) });
+      const open = this.#open;
+      this.#open = undefined;
+      await open?.close(false).catch(ignore);
+      this.#lead.release(); // another tab may have more luck
     }
   }
 

@@ -58,3 +58,15 @@ it("writes again with the next key what could not be written, and tells of what 
   await kept.flush();
   expect((await tab(factory)).drafts.snapshot.size).toBe(0);
 });
+
+it("leaves nothing for whoever signs in next", async () => {
+  const { drafts, kept } = await tab(new IDBFactory());
+  drafts.keep("!r", { text: "Mrs. K has the result" });
+  await kept.flush();
+  kept.forget();
+  const next = new IDBFactory();
+  await kept.open(await Vault.open(next));
+  drafts.keep("!s", { text: "mine" });
+  await kept.flush();
+  expect([...(await tab(next)).drafts.snapshot.keys()]).toEqual(["!s"]);
+});

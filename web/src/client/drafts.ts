@@ -60,6 +60,13 @@ export class KeptDrafts {
     this.#vault = undefined;
   }
 
+  /** Whoever comes next finds nothing of it, neither here nor in a vault of their own. */
+  forget(): void {
+    this.close();
+    this.#kept.clear();
+    this.#drafts.clear();
+  }
+
   #begin(vault: Vault, key: DraftKey, draft: Draft | undefined): void {
     this.#note(key, draft);
     const written = this.#write(vault, key, draft);

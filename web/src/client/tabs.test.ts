@@ -1,9 +1,9 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Refusal } from "../store/Homeserver.ts";
 import { Store, type Readable } from "../store/Store.ts";
 import { Face } from "./face.ts";
-import { LeaderGone, Tabs, type Channel, type TabsEvents } from "./tabs.ts";
+import { Lead, LeaderGone, Tabs, type Channel, type TabsEvents } from "./tabs.ts";
 
 /** Channels that hear each other, as a browser's would: never oneself, and only copies. */
 class Air {
@@ -185,5 +185,77 @@ describe("Face", () => {
     there.push(new Store<readonly string[]>(["Elif"]));
     one.lookAgain();
     expect(shown?.snapshot).toEqual(["Elif"]);
+  });
+});
+
+/** One browser lock, as the standard has it: a thief ends who holds it, and the queue goes on behind it. */
+class OneLock {
+  #holder: { readonly end: (fault?: Error) => void } | undefined;
+  #queue: (() => void)[] = [];
+
+  readonly request = (_: string, options: LockOptions, act: (lock: object | null) => Promise<void>): Promise<void> =>
+    new Promise((yes, no) => {
+      const hold = (): void => {
+        const holder = {
+          end: (fault?: Error): void => {
+            if (fault === undefined) yes();
+            else no(fault);
+            if (this.#holder !== holder) return;
+            this.#holder = undefined;
+            if (fault === undefined) this.#queue.shift()?.();
+          },
+        };
+        this.#holder = holder;
+        void act({}).then(() => {
+          holder.end();
+        });
+      };
+      if (options.steal === true) this.#holder?.end(new DOMException("", "AbortError"));
+      if (this.#holder === undefined) hold();
+      else if (options.ifAvailable === true) void act(null).then(yes);
+      else {
+        this.#queue.push(hold);
+        options.signal?.addEventListener("abort", () => {
+          this.#queue = this.#queue.filter((one) => one !== hold);
+          no(new DOMException("", "AbortError"));
+        });
+      }
+    });
+}
+
+describe("Lead", () => {
+  beforeEach(() => {
+    vi.stubGlobal("navigator", { locks: new OneLock() });
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  it("comes back to the tab that it was taken from, when the thief lets go", async () => {
+    const first = new Lead("ward");
+    const thief = new Lead("ward");
+    const [turn, lost] = [vi.fn(), vi.fn()];
+    expect(await first.take("wait", turn, lost)).toBe(true);
+    for (const times of [1, 2]) {
+      expect(await thief.take("steal", vi.fn(), vi.fn())).toBe(true);
+      await settled();
+      expect([turn.mock.calls.length, lost.mock.calls.length]).toEqual([times - 1, times]);
+      thief.release();
+      await settled();
+      expect(turn).toHaveBeenCalledTimes(times);
+    }
+  });
+
+  it("goes to the next tab once, and not back to the one that let go", async () => {
+    const broken = new Lead("ward");
+    const next = new Lead("ward");
+    const [brokenTurn, nextTurn] = [vi.fn(), vi.fn()];
+    await next.take("wait", nextTurn, vi.fn());
+    await broken.take("wait", brokenTurn, vi.fn());
+    expect(await broken.take("steal", brokenTurn, vi.fn())).toBe(true);
+    await settled();
+    broken.release();
+    await settled();
+    expect([brokenTurn.mock.calls.length, nextTurn.mock.calls.length]).toEqual([0, 1]);
   });
 });

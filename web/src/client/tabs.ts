@@ -264,30 +264,54 @@ export class Tabs {
 export class Lead {
   readonly #name: string;
   #release: (() => void) | undefined;
+  #queue: AbortController | undefined;
 
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** True when this tab leads now. Otherwise `onLead` is called when its turn comes. `onLost`: another tab took it away. */
+  /**
+   * True when this tab leads now. Otherwise `onLead` is called when its turn comes. `onLost`: another tab took it away; this
+   * one waits for its turn again.
+   */
   async take(how: "wait" | "steal", onLead: () => void, onLost: () => void): Promise<boolean> {
-    if (await this.#request(how === "steal" ? { steal: true } : { ifAvailable: true }, undefined, onLost)) return true;
-    void this.#request({}, onLead, onLost);
+    const lost = (): void => {
+      onLost();
+      this.#wait(onLead, lost);
+    };
+    if (await this.#request(how === "steal" ? { steal: true } : { ifAvailable: true }, undefined, lost)) return true;
+    this.#wait(onLead, lost);
     return false;
   }
 
+  /** Lets another tab lead, and waits for it no longer. */
   release(): void {
+    this.#queue?.abort();
+    this.#queue = undefined;
     this.#release?.();
     this.#release = undefined;
   }
 
+  /** Takes one place in the queue. */
+  #wait(onLead: () => void, onLost: () => void): void {
+    if (this.#queue !== undefined) return;
+    const queue = (this.#queue = new AbortController());
+    const turn = (): void => {
+      this.#queue = undefined;
+      onLead();
+    };
+    void this.#request({ signal: queue.signal }, turn, onLost);
+  }
+
   #request(options: LockOptions, onLead: (() => void) | undefined, onLost: () => void): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const held = navigator.locks.request(this.#name, options, async (lock) => {
+      let held = false;
+      const ended = navigator.locks.request(this.#name, options, async (lock) => {
         if (lock === null) {
           resolve(false);
           return;
         }
+        held = true;
         const released = new Promise<void>((release) => {
           this.#release = release;
         });
@@ -295,9 +319,10 @@ export class Lead {
         resolve(true);
         await released;
       });
-      held.catch((fault: unknown) => {
-        if (fault instanceof DOMException && fault.name === "AbortError") onLost();
-        else reject(fault instanceof Error ? fault : new Error(String(fault)));
+      ended.catch((fault: unknown) => {
+        if (!(fault instanceof DOMException && fault.name === "AbortError")) reject(fault instanceof Error ? fault : new Error(String(fault)));
+        else if (held) onLost();
+        else resolve(false);
       });
     });
   }

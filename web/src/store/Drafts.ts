@@ -53,4 +53,8 @@ export class Drafts implements Readable<ReadonlyMap<DraftKey, Draft>> {
     else drafts.set(key, draft);
     this.#drafts.set(drafts);
   }
+
+  clear(): void {
+    this.#drafts.set(new Map());
+  }
 }

@@ -1,5 +1,5 @@
-import type { Readable } from "./Store.ts";
-import type { Person, RoomId } from "./model.ts";
+import type { Readable, Store } from "./Store.ts";
+import type { Person, RoomId, Session } from "./model.ts";
 
 /** What is looked for: messages with all of the term's words, in one room or in all. */
 export interface Sought {
@@ -62,6 +62,13 @@ export interface Wish {
 }
 
 export const noWish: Wish = { term: "", everywhere: false, asked: 0 };
+
+/** What one person looked for is not for the next to see. */
+export function forgetWish(session: Readable<Session>, wish: Store<Wish>): void {
+  session.subscribe(() => {
+    if (session.snapshot.phase === "signedOut") wish.set(noWish);
+  });
+}
 
 /** Nothing is known yet. */
 export const noReach: Reach = { since: undefined, whole: true, further: false, state: "idle", read: 0 };
