@@ -62,7 +62,7 @@ export function Attach({ room, thread, everywhere = true, more = [] }: AttachPro
         <>
           {now.open === "pieces" && <PiecesView model={model} now={now} onMore={() => media.current?.click()} />}
           {now.open === "camera" && <CameraView onTaken={(taken) => void model.add([taken])} onClose={model.back} />}
-          {now.open === "voice" && <VoiceView priority={now.priority} busy={now.busy} full={now.full} onSend={(...recorded) => void model.sendVoice(...recorded)} onClose={model.back} />}
+          {now.open === "voice" && <VoiceView priority={now.priority} busy={now.busy} full={now.full} unmade={now.unmade} onSend={(...recorded) => void model.sendVoice(...recorded)} onClose={model.back} />}
         </>,
         document.body,
       )}

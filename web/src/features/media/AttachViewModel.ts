@@ -27,6 +27,8 @@ export interface AttachSnapshot {
   readonly busy: boolean;
   /** This device had no room to keep them. */
   readonly full: boolean;
+  /** What was spoken could not be made ready. */
+  readonly unmade: boolean;
   readonly canSend: boolean;
   /** How soon somebody must know what is sent. */
   readonly priority: Priority | undefined;
@@ -40,9 +42,10 @@ interface Own {
   readonly limit: number | undefined;
   readonly busy: boolean;
   readonly full: boolean;
+  readonly unmade: boolean;
 }
 
-const none: Own = { open: "no", pieces: [], chosen: undefined, size: "normal", limit: undefined, busy: false, full: false };
+const none: Own = { open: "no", pieces: [], chosen: undefined, size: "normal", limit: undefined, busy: false, full: false, unmade: false };
 
 /** Makes a file of a picture and what was done to it. */
 export type Edit = (original: File, marks: readonly Mark[]) => Promise<File>;
@@ -81,7 +84,7 @@ export class AttachViewModel implements Readable<AttachSnapshot> {
   };
 
   readonly openVoice = (): void => {
-    this.#change({ open: "voice" });
+    this.#change({ open: "voice", unmade: false });
   };
 
   /** Goes back to the chosen files, or away when there are none. */
@@ -148,9 +151,10 @@ export class AttachViewModel implements Readable<AttachSnapshot> {
   };
 
   readonly sendVoice = async (recording: File, duration: number, waveform: readonly number[]): Promise<void> => {
-    this.#change({ busy: true, full: false });
-    const voice = await this.#app.homeserver.prepare(recording, { as: "voice", size: "full", caption: "", duration, waveform });
-    if (!(await this.#enqueue(voice))) return;
+    this.#change({ busy: true, full: false, unmade: false });
+    const voice = await this.#app.homeserver.prepare(recording, { as: "voice", size: "full", caption: "", duration, waveform }).catch(() => undefined);
+    if (voice === undefined) this.#change({ busy: false, unmade: true });
+    if (voice === undefined || !(await this.#enqueue(voice))) return;
     this.#sent();
     this.#change({ busy: false, open: this.#own.snapshot.pieces.length > 0 ? "pieces" : "no" });
   };

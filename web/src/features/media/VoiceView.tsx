@@ -17,6 +17,7 @@ export interface VoiceProps {
   readonly busy: boolean;
   /** This device had no room to keep it. */
   readonly full: boolean;
+  readonly unmade: boolean;
   readonly priority: Priority | undefined;
   readonly onSend: (file: File, duration: number, waveform: readonly number[]) => void;
   readonly onClose: () => void;
@@ -25,7 +26,7 @@ export interface VoiceProps {
 const faultWords: Record<CaptureFault, Word> = { denied: "voice.denied", missing: "voice.missing", busy: "voice.busy" };
 
 /** Records a voice message, plays it back, and only then sends it. */
-export function VoiceView({ busy, full, priority, onSend, onClose }: VoiceProps): ReactNode {
+export function VoiceView({ busy, full, unmade, priority, onSend, onClose }: VoiceProps): ReactNode {
   const { t } = useWords();
   const [recorder] = useState(() => new Recorder());
   const now = useSnapshot<Recording>(recorder);
@@ -50,6 +51,7 @@ export function VoiceView({ busy, full, priority, onSend, onClose }: VoiceProps)
         {(now.state === "recording" || now.state === "paused") && <Running now={now} recorder={recorder} />}
         {now.state === "done" && <Done recorded={now.recorded} recorder={recorder} busy={busy} onSend={onSend} />}
         {full && <p role="alert">{t("attach.noRoom")}</p>}
+        {unmade && <p role="alert">{t("voice.unmade")}</p>}
         <Button look="danger" wide onClick={onClose}>
           {t("voice.cancel")}
         </Button>

@@ -110,6 +110,18 @@ describe("AttachViewModel", () => {
     expect(app.outbox.snapshot[0]?.content).toMatchObject({ as: "voice", duration: 900, waveform: [1, 1024] });
     expect(model.snapshot).toMatchObject({ open: "no", busy: false });
   });
+
+  it("says that a voice message could not be made, and lets it be tried again", async () => {
+    model.openVoice();
+    const { prepare } = app.homeserver;
+    app.homeserver.prepare = () => Promise.reject(new Error("no memory"));
+    const recording = new File(["x"], "voice.ogg", { type: "audio/ogg" });
+    await model.sendVoice(recording, 900, [1]);
+    expect(model.snapshot).toMatchObject({ open: "voice", busy: false, unmade: true });
+    app.homeserver.prepare = prepare;
+    await model.sendVoice(recording, 900, [1]);
+    expect(model.snapshot).toMatchObject({ open: "no", busy: false, unmade: false });
+  });
 });
 
 describe("marks", () => {
