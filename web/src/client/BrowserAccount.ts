@@ -13,7 +13,7 @@ import { Idle } from "./idle.ts";
 import { Seen } from "./seen.ts";
 import { SealedShelf } from "./shelf.ts";
 import { Lead, LeaderGone, Tabs, type News } from "./tabs.ts";
-import { destroyVault, Vault, VaultLocked } from "./vault.ts";
+import { destroyVault, Vault, VaultHeld, VaultLocked } from "./vault.ts";
 import { localPart, signIn, SignInRefused, type Credentials } from "./wire.ts";
 
 /** Nobody touches the app for so long: it locks. */
@@ -448,7 +448,7 @@ export class BrowserAccount implements Account {
     } catch (fault) {
       this.#tabs.unlead();
       this.outbox.stop();
-      this.session.set({ phase: "broken", details: fault instanceof Error ? `${fault.name}: ${fault.message}` : String(fault) });
+      this.session.set({ phase: "broken", held: fault instanceof VaultHeld, details: fault instanceof Error ? `${fault.name}: ${fault.message}` : String(fault) });
       const open = this.#open;
       this.#open = undefined;
       await open?.close(false).catch(ignore);

@@ -70,3 +70,14 @@ it("leaves nothing for whoever signs in next", async () => {
   await kept.flush();
   expect([...(await tab(next)).drafts.snapshot.keys()]).toEqual(["!s"]);
 });
+
+it("takes over what an older version kept as one record", async () => {
+  const factory = new IDBFactory();
+  const vault = await Vault.open(factory);
+  await vault.write("drafts", [["!r", { text: "old" }]]);
+  expect((await tab(factory)).drafts.get("!r").text).toBe("old");
+  const { drafts, kept } = await tab(factory);
+  drafts.keep("!r", { text: "" });
+  await kept.flush();
+  expect((await tab(factory)).drafts.snapshot.size).toBe(0);
+});

@@ -24,6 +24,7 @@ export class KeptDrafts {
     if (this.#vault === vault) return;
     this.close();
     this.#vault = vault;
+    await takeApart(vault);
     this.#kept = await read(vault);
     for (const [key, draft] of this.#kept) if (this.#drafts.get(key).text === "") this.#drafts.keep(key, draft);
     this.#end = this.#drafts.subscribe(() => {
@@ -90,6 +91,15 @@ export class KeptDrafts {
     if (draft === undefined) this.#kept.delete(key);
     else this.#kept.set(key, draft);
   }
+}
+
+/** All drafts were one record once. */
+async function takeApart(vault: Vault): Promise<void> {
+  const old = (await vault.read("drafts")) as readonly [DraftKey, Draft][] | undefined;
+  if (old === undefined) return;
+  const there = await read(vault);
+  await vault.change("drafts", { put: new Map(old.filter(([key]) => !there.has(key)).map((one) => [one[0], toJson(one)])) });
+  await vault.remove("drafts");
 }
 
 async function read(vault: Vault): Promise<Map<DraftKey, Draft>> {

@@ -1,9 +1,9 @@
 import { IDBFactory } from "fake-indexeddb";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { OutboxEntry } from "../store/model.ts";
 import { SealedShelf } from "./shelf.ts";
-import { Vault } from "./vault.ts";
+import { openDatabase, Vault, VaultHeld } from "./vault.ts";
 
 let factory: IDBFactory;
 beforeEach(() => {
@@ -155,5 +155,36 @@ describe("SealedShelf", () => {
     await shelf.add(picture);
     await shelf.add(text, "t2");
     expect(await shelf.load()).toEqual([text]);
+  });
+});
+
+/** Opens the vault's database as another version of the app would, and does not let go of it. */
+function openAs(factory: IDBFactory, version: number): Promise<IDBDatabase> {
+  return new Promise((yes, no) => {
+    const request = factory.open("myelin", version);
+    request.onsuccess = () => {
+      yes(request.result);
+    };
+    request.onerror = () => {
+      no(request.error ?? new Error("not opened"));
+    };
+  });
+}
+
+describe("versions of the app side by side", () => {
+  it("says so when an older one does not let go of the vault, and opens when it has", async () => {
+    const factory = new IDBFactory();
+    const old = await openAs(factory, 1);
+    await expect(Vault.open(factory)).rejects.toBeInstanceOf(VaultHeld);
+    old.close();
+    await expect(Vault.open(factory)).resolves.toBeInstanceOf(Vault);
+  });
+
+  it("lets go of the vault for a newer one and does not go on without it", async () => {
+    const factory = new IDBFactory();
+    const outdated = vi.fn();
+    await openDatabase(factory, outdated);
+    await openAs(factory, 99);
+    expect(outdated).toHaveBeenCalledTimes(1);
   });
 });

@@ -36,6 +36,14 @@ export class VaultLocked extends Error {
   }
 }
 
+/** A page of an older version has the vault open and does not let go of it. */
+export class VaultHeld extends Error {
+  constructor() {
+    super("another page holds the vault");
+    this.name = "VaultHeld";
+  }
+}
+
 export class Vault {
   readonly database: IDBDatabase;
   readonly #seal: CryptoKey;
@@ -234,18 +242,32 @@ export function fromJson(bytes: Bytes): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-export async function openDatabase(factory: IDBFactory): Promise<IDBDatabase> {
+export async function openDatabase(factory: IDBFactory, outdated = reload): Promise<IDBDatabase> {
   const request = factory.open(databaseName, 4);
   request.onupgradeneeded = ({ oldVersion }) => {
     const { result } = request;
     if (oldVersion < 2) for (const name of [...result.objectStoreNames]) result.deleteObjectStore(name);
     for (const name of [keyStore, ...shelves]) if (!result.objectStoreNames.contains(name)) result.createObjectStore(name);
   };
-  const database = await answer(request);
-  database.onversionchange = () => {
+  const held = new Promise<never>((_, reject) => {
+    request.onblocked = () => {
+      reject(new VaultHeld());
+      request.onsuccess = () => {
+        request.result.close(); // free at last, and nobody waits any more
+      };
+    };
+  });
+  const database = await Promise.race([answer(request), held]);
+  database.onversionchange = ({ newVersion }) => {
     database.close(); // a newer version of the app wants it
+    if (newVersion !== null) outdated();
   };
   return database;
+}
+
+/** Without the vault this page would go on deaf: the new one is of the newer version, or says what is wrong. */
+function reload(): void {
+  location.reload();
 }
 
 /** Reads and changes the key store in one transaction. */

@@ -43,6 +43,6 @@ function Phase({ app }: { readonly app: App }): ReactNode {
     case "insecure":
       return <InsecureView />;
     case "broken":
-      return <BrokenView details={session.details} />;
+      return <BrokenView held={session.held} details={session.details} />;
   }
 }

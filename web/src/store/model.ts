@@ -233,4 +233,5 @@ export type Session =
   | { readonly phase: "locked" }
   /** The page came over plain http: no browser lets it encrypt then. */
   | { readonly phase: "insecure" }
-  | { readonly phase: "broken"; readonly details: string };
+  /** `held`: only until the app's other tabs are closed. */
+  | { readonly phase: "broken"; readonly held: boolean; readonly details: string };

@@ -75,7 +75,7 @@ for (const timeline of shown) app.timelines.set(timeline.room, new Store(timelin
 if (screen === "signin") app.session.set({ phase: "signedOut", ended: false });
 if (screen === "locked") app.session.set({ phase: "locked" });
 if (screen === "insecure") app.session.set({ phase: "insecure" });
-if (screen === "broken") app.session.set({ phase: "broken", details: "OperationError: the store does not open" });
+if (screen === "broken") app.session.set({ phase: "broken", held: false, details: "OperationError: the store does not open" });
 if (screen === "opening") app.session.set({ phase: "opening", me: anna });
 if (screen === "opening") app.rooms.set([]);
 if (screen === "group") app.connection.set("unreachable");

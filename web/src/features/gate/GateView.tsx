@@ -18,14 +18,14 @@ export function InsecureView(): ReactNode {
   );
 }
 
-export function BrokenView({ details }: { readonly details: string }): ReactNode {
+export function BrokenView({ held, details }: { readonly held: boolean; readonly details: string }): ReactNode {
   const { t } = useWords();
   const { account } = useApp();
   return (
     <main className={styles["gate"]}>
       <Logo size={56} />
-      <h1>{t("gate.brokenTitle")}</h1>
-      <p>{t("gate.brokenText")}</p>
+      <h1>{t(held ? "gate.heldTitle" : "gate.brokenTitle")}</h1>
+      <p>{t(held ? "gate.heldText" : "gate.brokenText")}</p>
       <div className={styles["actions"]}>
         <Button
           look="main"
@@ -35,14 +35,16 @@ export function BrokenView({ details }: { readonly details: string }): ReactNode
         >
           {t("gate.brokenReload")}
         </Button>
-        <Button
-          look="danger"
-          onClick={() => {
-            void account.startOver();
-          }}
-        >
-          {t("gate.brokenOver")}
-        </Button>
+        {!held && (
+          <Button
+            look="danger"
+            onClick={() => {
+              void account.startOver();
+            }}
+          >
+            {t("gate.brokenOver")}
+          </Button>
+        )}
       </div>
       <details>
         <summary>{t("gate.brokenDetails")}</summary>
