@@ -77,6 +77,15 @@ describe("WordIndex", () => {
     for (const word of ["aemophilie", "words/", "block/", "secretroom", "somebody"]) expect(text).not.toContain(word);
   });
 
+  it("begins another block when one has its letters, however few messages those are", async () => {
+    const long = "word ".repeat(50);
+    await index.change("!a", { add: [entry(1, long), entry(2, long), entry(3, long)] });
+    const one = (await disk()).records;
+    await index.change("!b", { add: [entry(1, "word"), entry(2, "word"), entry(3, "word")] });
+    expect((await disk()).records - one).toBe(2); // the room and one block; the first room has three
+    expect(one).toBe(6); // and the head and the list of the word
+  });
+
   it("replaces what its writer changes, and forgets the words that were there before", async () => {
     await index.change("!a", { add: [entry(1, "Give aspirin"), entry(2, "ok"), entry(3, "thanks"), entry(4, "Give aspirin too")] });
     await index.change("!a", { edit: [editOf("$1", "Give heparin", 5), { ...editOf("$4", "not mine", 5), sender: ben }] });

@@ -313,10 +313,18 @@ export class WordIndex {
     while (rest.length > 0) {
       const line = choose((draft.rooms.get(room) ?? nothing).lines.filter(({ full }) => !full)) ?? { block: draft.next++, from: 0, to: 0, size: 0, full: false };
       const before = await this.#entries(line.block, draft);
-      const here = rest.slice(0, Math.max(1, this.#bounds.block - before.length));
+      const here = rest.slice(0, this.#room(before, rest));
       rest = rest.slice(here.length);
       await this.#put(draft, room, line, [...before, ...here]);
     }
+  }
+
+  /** How many more messages fill a block, by their number or their letters; at least one. */
+  #room(before: readonly Entry[], rest: readonly Entry[]): number {
+    const most = Math.max(1, this.#bounds.block - before.length);
+    let size = lettersIn(before);
+    const last = rest.findIndex(({ text }) => (size += text.length) >= this.#bounds.blockSize);
+    return last < 0 ? most : Math.min(most, last + 1);
   }
 
   async #edit(draft: Draft, room: RoomId, edits: readonly Edit[]): Promise<void> {
@@ -359,7 +367,7 @@ export class WordIndex {
   /** Gives a block its messages; none take it away. */
   async #put(draft: Draft, room: RoomId, line: Line, entries: readonly Entry[]): Promise<void> {
     const record = draft.rooms.get(room) ?? nothing;
-    const size = entries.reduce((sum, { text }) => sum + text.length, 0);
+    const size = lettersIn(entries);
     const full = line.full || entries.length >= this.#bounds.block || size >= this.#bounds.blockSize;
     const before = line.full ? wordsIn(await this.#entries(line.block, draft)) : new Set<string>();
     const after = full ? wordsIn(entries) : new Set<string>();
@@ -414,6 +422,10 @@ class Draft {
 interface Moved {
   readonly add: Set<number>;
   readonly drop: Set<number>;
+}
+
+function lettersIn(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { text }) => sum + text.length, 0);
 }
 
 function wordsIn(entries: readonly Entry[]): Set<string> {
