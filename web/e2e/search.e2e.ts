@@ -124,6 +124,9 @@ it("does not find what was deleted", async () => {
 
 it("goes further back on another device when it is asked to", async () => {
   await pair.server.say(pair.physicianIs.user, decodeURIComponent(new URL(physician.page.url()).pathname.split("/")[2] ?? ""), 40);
+  // The first device stores the keys of what she and he wrote some seconds later; one that is asked for too early comes after minutes.
+  const program = await pair.server.colleague(pair.physicianIs.user);
+  await expect.poll(async () => Number((await program.call("GET", "room_keys/version"))["count"]), { timeout: 60_000 }).toBeGreaterThanOrEqual(2);
   const second = await pair.join(desktop);
   const { page } = second;
   await second.signIn(pair.physicianIs.name, "stay");
